@@ -1,0 +1,11 @@
+/* Everything of lib/base. */
+#ifndef ONWARD_BASE_H
+#define ONWARD_BASE_H
+
+#include "arena.h"
+#include "buf.h"
+#include "log.h"
+#include "mem.h"
+#include "slice.h"
+
+#endif
