@@ -1,0 +1,225 @@
+/*
+ * The configuration: one table of all settings (schema.c) feeds the parser,
+ * `check`, `config show`, onward.conf(5) and the completions; the result is an
+ * immutable snapshot with a reference count, which a session keeps from its
+ * first octet to its last (invariant I8).
+ */
+#ifndef ONWARD_CONF_H
+#define ONWARD_CONF_H
+
+#include "base.h"
+#include "dkim.h"
+#include "srs.h"
+#include "table.h"
+
+enum conf_role { CONF_INBOUND, CONF_OUTBOUND };
+
+struct conf_network { /* of allow_from */
+    unsigned char address[16]; /* IPv4 as ::ffff:a.b.c.d */
+    unsigned bits;             /* of 128 */
+};
+
+struct conf_address {
+    enum { CONF_TCP, CONF_UNIX } kind;
+    struct slice text; /* as written, "localhost" made 127.0.0.1 */
+    struct slice host; /* numeric; without brackets */
+    unsigned port;
+    struct slice path; /* unix */
+};
+
+struct conf_listener {
+    struct slice name;
+    struct conf_address address;
+    enum conf_role role;
+    struct conf_network *allow_from;
+    size_t allow_from_count;
+    bool reuse_port;
+    struct slice group; /* unix sockets */
+    unsigned mode;      /* unix sockets; 0: 0660 */
+};
+
+enum conf_long_sender {
+    CONF_LONG_SEND, CONF_LONG_STORE, CONF_LONG_REJECT,
+};
+enum conf_log_target {
+    CONF_LOG_AUTO, CONF_LOG_SYSLOG, CONF_LOG_JOURNAL, CONF_LOG_STDERR,
+    CONF_LOG_FILE,
+};
+enum conf_log_addresses {
+    CONF_ADDRESSES_FULL, CONF_ADDRESSES_DOMAIN, CONF_ADDRESSES_HASH,
+};
+
+struct conf {
+    unsigned refs;
+    struct arena arena;
+    struct slice path; /* of the file */
+    int64_t loaded;
+
+    struct slice hostname;
+    struct conf_listener *listeners;
+    size_t listener_count;
+
+    struct {
+        struct conf_address address;
+        unsigned connect_timeout; /* milliseconds, as all deadlines here */
+        unsigned reply_timeout;
+        unsigned idle_timeout; /* 0: no reuse */
+    } upstream;
+
+    struct {
+        struct domain_list local_domains;
+        struct alias_list aliases;
+        unsigned max_targets;
+    } forward;
+
+    struct {
+        bool enabled; /* the group `srs` is there */
+        struct slice domain;
+        struct slice secret_file;
+        struct srs_conf *srs;
+        bool accept_any; /* accept_from = "any" */
+        enum conf_long_sender long_sender;
+        unsigned max_failures; /* a minute */
+        unsigned max_age_days;
+        struct domain_list domain_map;
+        /* The literal SRS domains: domain and the `to` of domain_map. Those
+         * that only a table of domain_map names are found by asking it. */
+        struct slice *domains;
+        size_t domain_count;
+    } srs;
+
+    struct {
+        struct dkim_keyset *keys; /* NULL: no key_directory */
+        struct slice key_directory;
+        bool sign_forwarded;
+        bool subdomains;
+        bool sign_mismatch; /* from_mismatch = "sign" */
+        bool send_on_error; /* on_error = "send" */
+        struct dkim_names headers;
+        struct dkim_names oversign;
+        int64_t expire_seconds;
+    } dkim;
+
+    struct {
+        unsigned sessions;
+        unsigned recipients;
+        unsigned hops;
+        unsigned errors;
+        uint64_t message_size; /* 0: upstream's SIZE */
+        uint64_t header_size;
+        uint64_t message_memory;
+        uint64_t spool_total;
+    } limits;
+
+    struct {
+        unsigned command; /* milliseconds */
+        unsigned content;
+        unsigned drain;
+    } timeouts;
+
+    struct slice state_directory;
+
+    struct {
+        enum conf_log_target target;
+        struct slice file;
+        enum log_level level;
+        enum log_format format;
+        enum conf_log_addresses addresses;
+    } log;
+
+    struct {
+        bool enabled;
+        struct conf_address listen;
+    } http;
+    struct {
+        bool enabled;
+        struct conf_address listen;
+    } socketmap;
+
+    struct {
+        struct conf_address *servers;
+        size_t server_count;
+        unsigned timeout;
+    } dns;
+
+    struct slice postfix_directory; /* empty: off */
+
+    struct conf_value *values; /* for config show: every setting in force */
+    size_t value_count;
+};
+
+struct conf_value {
+    struct slice name;   /* "limits.message_size" */
+    struct slice value;  /* as written, or the default's text */
+    struct slice source; /* "FILE:LINE", "postconf" or "default" */
+};
+
+/*
+ * What Postfix knows, from one `postconf -h -x` call. lib/ runs no program:
+ * the process calls it and gives the text here (one value a line, in the
+ * order of conf_postfix_names). ptr NULL: Postfix was not asked or did not
+ * answer.
+ */
+extern const char *const conf_postfix_names[];
+enum { CONF_POSTFIX_NAMES = 6 };
+
+struct conf_inputs {
+    const char *path;     /* of the configuration file */
+    struct slice postfix; /* output of postconf */
+    struct slice fqdn;    /* default of hostname without postconf */
+    int64_t now;
+    struct conf *before; /* in force; what did not change is taken from it */
+    unsigned threads;    /* for the keys; 0: one per processor */
+};
+
+/*
+ * Only what is needed to know whom to ask: the value of
+ * postfix.config_directory ("" off; the default without the setting or with
+ * an unreadable file).
+ */
+void conf_peek_postfix(const char *path, struct buf *directory);
+
+/*
+ * Load and check everything: syntax, ranges, files, tables, keys, cycles. No
+ * network, no sockets. NULL if there is any error; errors has one line each
+ * ("FILE:LINE: setting: sentence"). warnings likewise, without effect.
+ */
+struct conf *conf_load(const struct conf_inputs *inputs, struct buf *errors,
+                       struct buf *warnings);
+
+/*
+ * The same configuration with tables opened anew where table_is_stale says
+ * so; NULL when nothing changed or the new file is damaged (then errors says
+ * so and the old table stays).
+ */
+struct conf *conf_refresh_tables(struct conf *conf, int64_t now,
+                                 struct buf *errors);
+
+struct conf *conf_ref(struct conf *conf);
+void conf_unref(struct conf *conf);
+
+/* "10m" to milliseconds, "50M" to octets. False: not of that form. */
+bool conf_parse_duration(struct slice text, uint64_t *milliseconds);
+bool conf_parse_size(struct slice text, uint64_t *octets);
+bool conf_parse_address(struct slice text, struct arena *arena,
+                        struct conf_address *address, const char **why);
+
+/* ---- the table of settings --------------------------------------------- */
+
+enum conf_type {
+    CONF_BOOL, CONF_COUNT, CONF_DURATION, CONF_SIZE, CONF_STRING,
+    CONF_CHOICE, CONF_ADDRESS, CONF_STRINGS, CONF_GROUP, CONF_LIST,
+};
+
+struct conf_setting {
+    const char *name; /* "limits.sessions"; "listeners[].name" in lists */
+    enum conf_type type;
+    const char *fallback; /* default as text; NULL: none */
+    const char *choices;  /* "send|store|reject" */
+    uint64_t least, most; /* of counts, and of durations in ms, sizes */
+    const char *text;     /* for onward.conf(5) and config defaults */
+};
+extern const struct conf_setting conf_settings[];
+extern const size_t conf_setting_count;
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * The author (RFC 5322, 3.6.2; RFC 6854 groups; obsolete routes), read to
+ * decide whose key may sign: with certainty or not at all.
+ */
+#ifndef ONWARD_MAIL_FROM_H
+#define ONWARD_MAIL_FROM_H
+
+#include "header.h"
+
+enum mail_from_status {
+    MAIL_FROM_OK,
+    MAIL_FROM_MISSING,
+    MAIL_FROM_SEVERAL,    /* more than one From field */
+    MAIL_FROM_UNREADABLE, /* syntax, no domain, literal, not UTF-8, IDNA */
+    MAIL_FROM_DISAGREE,   /* several mailboxes in different domains */
+    MAIL_FROM_NO_MEMORY,
+};
+
+/*
+ * The domain of the author in lower-case A-labels, in the arena. Several
+ * mailboxes are fine if all have the same domain. (Whether parents of that
+ * domain have keys is the caller's business.) With DISAGREE, `domains` may
+ * still be asked: see mail_from_domains.
+ */
+enum mail_from_status mail_from_domain(const struct mail_header *header,
+                                       struct arena *arena,
+                                       struct slice *domain);
+
+/* All domains of the one From field, in order of appearance; DISAGREE is not
+ * an answer here. */
+enum mail_from_status mail_from_domains(const struct mail_header *header,
+                                        struct arena *arena,
+                                        struct slice **domains,
+                                        size_t *count);
+
+const char *mail_from_status_word(enum mail_from_status status);
+
+#endif

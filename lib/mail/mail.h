@@ -1,0 +1,10 @@
+/* Messages: header fields, the author, trace fields, the spool. */
+#ifndef ONWARD_MAIL_H
+#define ONWARD_MAIL_H
+
+#include "from.h"
+#include "header.h"
+#include "spool.h"
+#include "trace.h"
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * The content of one message: memory up to a bound, then an unlinked file,
+ * written and read back in windows. Nothing is ever mapped, because a mapped
+ * file turns a full disk into SIGBUS. No fsync: this is no queue.
+ */
+#ifndef ONWARD_MAIL_SPOOL_H
+#define ONWARD_MAIL_SPOOL_H
+
+#include "base.h"
+
+/* What all spools of a process share. Belongs to the caller. */
+struct mail_spool_quota {
+    uint64_t used; /* octets in files now */
+    uint64_t limit;
+    uint64_t in_memory; /* octets in memory now, for status */
+};
+
+enum mail_spool_status {
+    MAIL_SPOOL_OK,
+    MAIL_SPOOL_FULL,   /* no space, quota, file size limit: 452 */
+    MAIL_SPOOL_FAILED, /* EIO and the rest: 451 */
+};
+
+enum { MAIL_SPOOL_WINDOW = 64 * 1024 };
+
+/* All zeroes, then mail_spool_init. */
+struct mail_spool {
+    struct buf memory; /* the start of the content; all of it if fd < 0 */
+    int fd;
+    uint64_t length;
+    size_t memory_max;
+    const char *directory;
+    struct mail_spool_quota *quota;
+    enum mail_spool_status status; /* sticky */
+    int error;                     /* errno behind status, for the log */
+};
+
+/* directory NULL: memory only, and FULL beyond memory_max. */
+void mail_spool_init(struct mail_spool *spool, size_t memory_max,
+                     const char *directory, struct mail_spool_quota *quota);
+void mail_spool_free(struct mail_spool *spool); /* closes, gives quota back */
+
+enum mail_spool_status mail_spool_write(struct mail_spool *spool,
+                                        struct slice octets);
+
+/*
+ * The window that starts at offset: a view into memory, or up to `size`
+ * octets read into `window`. Empty at the end. Thread-safe against other
+ * readers: only pread. False: the read failed or came short.
+ */
+bool mail_spool_read(const struct mail_spool *spool, uint64_t offset,
+                     char *window, size_t size, struct slice *octets);
+
+#endif

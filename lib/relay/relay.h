@@ -1,0 +1,265 @@
+/*
+ * The relay session: one client connection, its transactions, and the
+ * upstream connections they need. A state machine without I/O: events come in
+ * through the relay_on_ functions, effects go out through struct relay_ops.
+ *
+ * Invariants (README has their full text):
+ *  I1  2xx at end of data is written only by relaying upstream's 2xx after
+ *      our final dot. One code path.
+ *  I2  A recipient that got 250 is in the upstream transaction that carries
+ *      the content, whole.
+ *  I3  Content is only prepended to.
+ *  I5  What leaves us cannot be misread.
+ *
+ * No operation may call back into the session: the process delivers what
+ * follows (bytes, "open", "signed") later, from its loop. Tests put a
+ * recorder there.
+ */
+#ifndef ONWARD_RELAY_H
+#define ONWARD_RELAY_H
+
+#include "conf.h"
+#include "mail.h"
+#include "smtp.h"
+
+struct relay_session;
+
+/* ---- effects ----------------------------------------------------------- */
+
+enum relay_dial {
+    RELAY_DIAL_ANY,   /* an idle connection may be reused */
+    RELAY_DIAL_FRESH, /* one was stale: open a new one */
+};
+
+/*
+ * What a worker thread does with a complete message: hash the body once and
+ * make the fields of each outbound. It reads the session's spool and the
+ * configuration, writes the results here, and touches nothing else.
+ */
+struct relay_sign_part {
+    unsigned outbound;
+    struct buf prepended; /* in: Date, Message-ID, X-Onward-Loop */
+    const struct dkim_key *keys[DKIM_SIGNATURES_MAX];
+    size_t key_count;
+    struct buf signatures; /* out */
+};
+struct relay_sign_job {
+    const struct mail_spool *spool;
+    const struct mail_header *header;
+    const struct conf *conf;
+    int64_t now;
+    struct relay_sign_part *parts;
+    size_t part_count;
+    bool ok;         /* out */
+    bool read_error; /* out: the spool could not be read back */
+};
+
+/* Run a job to its end; what the thread pool calls. */
+void relay_sign(struct relay_sign_job *job);
+
+/* The store of long senders (srs.long_sender = "store"). */
+struct relay_store_query {
+    bool put; /* sender under key; else: find key */
+    struct slice key;
+    struct slice sender;
+};
+
+struct relay_ops {
+    /* Octets for the client; the process queues them. */
+    void (*to_client)(void *ctx, struct slice octets);
+
+    /* Connect upstream: relay_on_upstream_open or _lost follows. */
+    void (*dial)(void *ctx, unsigned outbound, enum relay_dial how);
+    /* relay_on_writable follows when little of it is left unsent. */
+    void (*to_upstream)(void *ctx, unsigned outbound, struct slice octets);
+    /* Close at once, without QUIT; no event follows. */
+    void (*drop)(void *ctx, unsigned outbound);
+    /* Done with it: keep it for other sessions for idle_timeout, or QUIT. No
+     * event follows. ehlo: what it offers. */
+    void (*release)(void *ctx, unsigned outbound,
+                    const struct smtp_ehlo *ehlo);
+
+    /* relay_on_looked_up follows. The query's slices live until then. */
+    void (*look_up)(void *ctx, const struct table_query *query);
+    /* relay_on_stored follows. Never called unless long_sender is store. */
+    void (*store)(void *ctx, const struct relay_store_query *query);
+    /* relay_on_signed follows, always, also after relay_on_client_lost: the
+     * job's memory is in use until then. */
+    void (*sign)(void *ctx, struct relay_sign_job *job);
+
+    /* Is the client still there: no FIN, no reset? Asked right before the
+     * final dot (invariant: the client gone, no dot). */
+    bool (*client_present)(void *ctx);
+
+    /* One deadline at a time; a new one replaces it; 0 turns it off. */
+    void (*deadline)(void *ctx, unsigned milliseconds);
+    /* Write what is queued for the client, then close; the session gets no
+     * more events but relay_on_signed, _looked_up and _stored. */
+    void (*finish)(void *ctx);
+};
+
+/* ---- what sessions of a process share ---------------------------------- */
+
+enum relay_result {
+    RELAY_ACCEPTED, RELAY_REJECTED, RELAY_DEFERRED, RELAY_ABORTED,
+    RELAY_DISCARDED,
+};
+enum { RELAY_RESULTS = RELAY_DISCARDED + 1 };
+
+/* Counters for /metrics and status; the reasons are those of outcome.c. */
+struct relay_counters {
+    uint64_t sessions;
+    uint64_t transactions[RELAY_RESULTS];
+    uint64_t recipients_forward, recipients_local, recipients_srs_reverse,
+        recipients_pass, recipients_reject, recipients_defer,
+        recipients_discard;
+    uint64_t srs_srs0, srs_srs1, srs_stored, srs_skipped, srs_too_long;
+    uint64_t srs_ok, srs_hash, srs_expired, srs_malformed, srs_not_null;
+    uint64_t signatures_rsa, signatures_ed25519, sign_errors, unsigned_mail;
+    uint64_t upstream_2xx, upstream_4xx, upstream_5xx, upstream_timeout,
+        upstream_refused, upstream_lost, upstream_garbled;
+    uint64_t long_lines, octets;
+    uint64_t *reasons; /* one for each outcome; relay_outcome_count() */
+};
+
+struct relay_shared {
+    struct log_sink log;
+    struct mail_spool_quota spool;
+    struct smtp_ehlo upstream; /* as last seen */
+    bool upstream_seen;
+    bool xforward_refused_logged;
+    struct relay_counters *counters; /* one for each listener */
+    /* Failures of SRS verification in the current minute. */
+    int64_t srs_minute;
+    unsigned srs_failures;
+    uint64_t next_id;  /* of sessions; seeded by the process */
+    uint64_t unique;   /* for Message-ID; random, seeded by the process */
+    bool draining;
+};
+
+/* ---- the session ------------------------------------------------------- */
+
+/* The time of an event. Wall clock for stamps and logs, a monotonic clock for
+ * intervals. */
+struct relay_time {
+    int64_t wall;  /* seconds since 1970 */
+    uint64_t ms;   /* monotonic, milliseconds */
+};
+
+enum relay_welcome {
+    RELAY_WELCOME,    /* as usual */
+    RELAY_OVERLOADED, /* greeted 220, 451 4.3.2 at MAIL */
+    RELAY_STRESSED,   /* shorter command deadline, fewer errors */
+    RELAY_DRAINING,   /* 421 and close */
+};
+
+/*
+ * A new session on a listener; it takes a reference of conf. peer: address of
+ * the connection for logs, when no XFORWARD says more. Greets at once.
+ */
+struct relay_session *relay_new(struct conf *conf,
+                                const struct conf_listener *listener,
+                                struct relay_shared *shared,
+                                struct relay_counters *counters,
+                                const struct relay_ops *ops, void *ctx,
+                                struct slice peer, enum relay_welcome welcome,
+                                struct relay_time now);
+
+/* Only when no job, lookup or store request is out (the process counts). */
+void relay_free(struct relay_session *session);
+
+/* Would the session take octets from the client now? */
+bool relay_wants_client(const struct relay_session *session);
+
+/*
+ * Octets from the client; returns how many were used. The rest comes again,
+ * with what follows it, once relay_wants_client says so after another event,
+ * or when more has arrived.
+ */
+size_t relay_on_client_octets(struct relay_session *session,
+                              struct slice octets, struct relay_time now);
+void relay_on_client_lost(struct relay_session *session,
+                          struct relay_time now);
+
+/* Connected. known: NULL for a new connection; else one that was released
+ * before, with its handshake done. */
+void relay_on_upstream_open(struct relay_session *session, unsigned outbound,
+                            const struct smtp_ehlo *known,
+                            struct relay_time now);
+void relay_on_upstream_octets(struct relay_session *session,
+                              unsigned outbound, struct slice octets,
+                              struct relay_time now);
+/* Not connected, or not any more. */
+enum relay_lost { RELAY_LOST_REFUSED, RELAY_LOST_TIMEOUT, RELAY_LOST_CLOSED };
+void relay_on_upstream_lost(struct relay_session *session, unsigned outbound,
+                            enum relay_lost how, struct relay_time now);
+void relay_on_writable(struct relay_session *session, unsigned outbound,
+                       struct relay_time now);
+
+void relay_on_looked_up(struct relay_session *session,
+                        const struct table_answer *answer,
+                        struct relay_time now);
+void relay_on_stored(struct relay_session *session,
+                     const struct table_answer *answer,
+                     struct relay_time now);
+void relay_on_signed(struct relay_session *session, struct relay_time now);
+void relay_on_deadline(struct relay_session *session, struct relay_time now);
+
+/* The process stops: 421 to a session that is between transactions. */
+void relay_on_drain(struct relay_session *session, struct relay_time now);
+
+/* Is a transaction under way (status, drain)? */
+bool relay_is_busy(const struct relay_session *session);
+
+/* ---- the envelope without a session: explain, socketmap, check ---------- */
+
+enum relay_fate {
+    RELAY_PASS,    /* unchanged */
+    RELAY_FORWARD, /* by an alias */
+    RELAY_REVERSE, /* an SRS address of ours that is genuine */
+    RELAY_REFUSE,  /* reply says why */
+    RELAY_DISCARD,
+};
+
+struct relay_target {
+    struct smtp_path path;
+    bool leaves;
+    struct slice reverse_path; /* what MAIL says for it */
+    struct slice srs_domain;   /* the signing domain of what leaves */
+};
+
+struct relay_explained {
+    enum relay_fate fate;
+    const char *reason; /* "srs-hash", "alias-reject"...; NULL */
+    struct smtp_reply reply;
+    struct relay_target *targets;
+    size_t target_count;
+    /* The alias steps, in order. */
+    struct relay_step {
+        struct slice address;
+        struct slice rule;
+        struct slice origin;
+        unsigned depth;
+    } *steps;
+    size_t step_count;
+};
+
+/*
+ * Resolve one recipient. Blocks nowhere: where a table has to be asked,
+ * `ask` (may block; NULL: error) is called. Memory: the arena.
+ */
+void relay_explain(const struct conf *conf, const struct smtp_path *recipient,
+                   const struct smtp_path *reverse_path,
+                   struct table_answer (*ask)(void *ctx,
+                                              const struct table_query *query,
+                                              struct arena *arena),
+                   void *ctx, int64_t now, struct arena *arena,
+                   struct relay_explained *explained);
+
+/* ---- every reply we can give ------------------------------------------- */
+
+size_t relay_outcome_count(void);
+const char *relay_outcome_reason(size_t index); /* "srs-expired" */
+struct smtp_reply relay_outcome_reply(size_t index);
+
+#endif

@@ -1,0 +1,133 @@
+/*
+ * SRS, the Sender Rewriting Scheme: SRS0 and SRS1, both ways, with the classic
+ * MAC (Mail::SRS, PostSRSd) and our own. There is no RFC; the format and why
+ * each check is as it is stand in the README's section on SRS.
+ *
+ * Pure: time, secrets and settings are arguments. The output is complete or
+ * untouched. Addresses are local@domain without angle brackets, as they go on
+ * the wire (quoted where needed).
+ */
+#ifndef ONWARD_SRS_H
+#define ONWARD_SRS_H
+
+#include "base.h"
+#include "path.h"
+
+enum srs_mac { SRS_MAC_SHA256, SRS_MAC_CLASSIC };
+
+enum {
+    SRS_SECRET_MIN = 16,
+    SRS_SECRET_MAX = 256,
+    SRS_HASH_MIN = 4,
+    SRS_HASH_CLASSIC_MAX = 27,
+    SRS_HASH_SHA256_MAX = 43,
+};
+
+struct srs_conf; /* secrets, keyed contexts, settings; read-only once made */
+
+struct srs_settings {
+    const struct slice *secrets; /* the first signs, all verify */
+    size_t secret_count;
+    enum srs_mac mac;
+    bool accept_classic;
+    unsigned hash_length;
+    unsigned hash_minimum;
+    unsigned max_age_days;
+    char separator; /* '=' unless told otherwise (tests) */
+};
+
+/* Copies the settings. NULL when OpenSSL refuses (a FIPS build and the classic
+ * MAC): *why then says so. */
+struct srs_conf *srs_conf_new(const struct srs_settings *settings,
+                              const char **why);
+void srs_conf_free(struct srs_conf *conf); /* wipes */
+
+/* The first secret: the loop mark and sender tokens are keyed from it. */
+struct slice srs_conf_secret(const struct srs_conf *conf);
+
+enum srs_status {
+    SRS_OK,
+    /* not errors: leave the address as it is */
+    SRS_NULL_SENDER,
+    SRS_OUR_DOMAIN,
+    SRS_NOT_SRS,
+    /* the input */
+    SRS_SYNTAX,
+    SRS_TOO_LONG,
+    /* the proof */
+    SRS_HASH_SHORT,
+    SRS_HASH_BAD,
+    SRS_EXPIRED,
+    SRS_NO_MEMORY, /* or OpenSSL failed: 451 */
+};
+
+struct srs_found {
+    int kind; /* 0 or 1 */
+    bool classic;
+    bool case_folded; /* the hash matched only without regard to case */
+    unsigned secret;  /* index of the one that verified */
+    unsigned age_days; /* 0 also for a stamp of tomorrow */
+};
+
+/* Does the local part look like SRS: "SRS0" or "SRS1" in any case and a
+ * separator? (Content of the local part, unquoted.) */
+bool srs_has_tag(struct slice local);
+
+/*
+ * The sender as we forward it. SRS_OK: out holds it. SRS_NULL_SENDER and
+ * SRS_OUR_DOMAIN (the sender's domain is srs_domain): out holds the sender
+ * unchanged. SRS_SYNTAX: sender is no address. A result whose local part is
+ * over 64 octets is SRS_OK all the same; see srs_local_length.
+ */
+enum srs_status srs_forward(const struct srs_conf *conf, int64_t now,
+                            struct slice sender, struct slice srs_domain,
+                            struct buf *out);
+
+/* Octets of the local part of an address, unquoted. */
+size_t srs_local_length(struct slice address);
+
+/*
+ * An address at one of our SRS domains (the caller looks first) back to where
+ * it came from. SRS_NOT_SRS: no tag; everything else but SRS_OK is a refusal.
+ * SRS1 gives the first forwarder's SRS0 address. found may be NULL; it is
+ * filled as far as things were found out.
+ */
+enum srs_status srs_reverse(const struct srs_conf *conf, int64_t now,
+                            struct slice rcpt, struct buf *out,
+                            struct srs_found *found);
+
+/* A fixed word for logs: ok, srs-null, srs-ours, srs-none, srs-malformed,
+ * srs-too-long, srs-short, srs-hash, srs-expired, srs-internal. */
+const char *srs_status_word(enum srs_status status);
+
+/* The slot (day mod 1024) as two base32 characters, and back (-1: none). */
+void srs_stamp_print(int64_t now, char stamp[2]);
+int srs_stamp_parse(struct slice stamp);
+
+/*
+ * Read a secret file's text: one secret a line, CR and LF stripped and nothing
+ * else, empty lines skipped. The slices point into text. On error (a secret
+ * too short or too long, none at all, a NUL) *line and *why say where and
+ * what, and false is returned. max: room in secrets.
+ */
+bool srs_secrets_parse(struct slice text, struct slice *secrets, size_t max,
+                       size_t *count, unsigned *line, const char **why);
+
+/*
+ * A token that stands in for a long sender (long_sender = "store"): the local
+ * part "SRS0=hash=TT=t=TOKEN"-free form is decided by lib/srs/token.c; it is
+ * at most 64 octets, survives case folding and carries a MAC and a stamp, so
+ * that a forged token costs no look-up. key: 32 octets to store the sender
+ * under (lower case base32 text).
+ */
+enum { SRS_TOKEN_KEY = 32 };
+enum srs_status srs_token_forward(const struct srs_conf *conf, int64_t now,
+                                  struct slice sender,
+                                  struct slice srs_domain,
+                                  char key[SRS_TOKEN_KEY], struct buf *out);
+/* SRS_NOT_SRS: it is no token. SRS_OK: look key up. */
+enum srs_status srs_token_reverse(const struct srs_conf *conf, int64_t now,
+                                  struct slice rcpt,
+                                  char key[SRS_TOKEN_KEY]);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * What all commands share: options that stand before the command, exit codes
+ * (sysexits.h), errors, and loading the configuration.
+ */
+#ifndef ONWARD_CLI_H
+#define ONWARD_CLI_H
+
+#include "conf.h"
+
+enum {
+    CLI_OK = 0,
+    CLI_NO = 1,           /* the answer is no */
+    CLI_USAGE = 64,
+    CLI_BAD_DATA = 65,    /* input data */
+    CLI_UNREACHABLE = 69,
+    CLI_TRY_AGAIN = 75,
+    CLI_BAD_CONF = 78,
+};
+
+struct cli {
+    const char *conf_path; /* -c, or /etc/onward/onward.conf */
+};
+
+/*
+ * A command gets its own name as argv[0] and what stands behind it; it parses
+ * its options with getopt_long (reset before). --help is handled by the
+ * caller.
+ */
+struct command {
+    const char *name;      /* "dkim check"; two words are a subcommand */
+    const char *arguments; /* "[DOMAIN|--all]" */
+    const char *summary;   /* one line */
+    const char *options;   /* lines for --help; NULL: none */
+    int (*run)(const struct cli *cli, int argc, char **argv);
+};
+extern const struct command commands[]; /* ends with name NULL */
+
+/* "onward: TEXT" on standard error. */
+void cli_error(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+
+/* Prints the usage line of the command and returns CLI_USAGE. */
+int cli_usage(const char *name);
+
+/*
+ * Load the configuration as `serve` would, asking postconf where the
+ * configuration wants it. NULL: all errors were printed on standard error;
+ * return CLI_BAD_CONF. Warnings are not printed.
+ */
+struct conf *cli_load(const struct cli *cli);
+
+/* The same with all inputs worked out by the caller's needs: used by serve at
+ * reload (before) and by check (errors and warnings in bufs). */
+struct conf *cli_load_with(const struct cli *cli, struct conf *before,
+                           struct buf *errors, struct buf *warnings);
+
+/* The whole of a file, or of standard input for "-". False: an error was
+ * printed. */
+bool cli_read(const char *path, struct buf *out);
+
+/* Run a program and take its standard output; stderr passes. Returns its exit
+ * status, -1 if it could not be run. argv ends with NULL. */
+int cli_run(const char *const *argv, struct buf *out);
+
+/* A blocking look-up for commands: socketmaps are asked over a socket with
+ * the 2 s deadline. Fits relay_explain's `ask`. */
+struct table_answer cli_ask(void *ctx, const struct table_query *query,
+                            struct arena *arena);
+
+#endif
