@@ -44,6 +44,8 @@ void srs_conf_free(struct srs_conf *conf); /* wipes */
 
 /* The first secret: the loop mark and sender tokens are keyed from it. */
 struct slice srs_conf_secret(const struct srs_conf *conf);
+size_t srs_conf_secret_count(const struct srs_conf *conf);
+unsigned srs_conf_max_age(const struct srs_conf *conf); /* days */
 
 enum srs_status {
     SRS_OK,
@@ -77,7 +79,8 @@ bool srs_has_tag(struct slice local);
  * The sender as we forward it. SRS_OK: out holds it. SRS_NULL_SENDER and
  * SRS_OUR_DOMAIN (the sender's domain is srs_domain): out holds the sender
  * unchanged. SRS_SYNTAX: sender is no address. A result whose local part is
- * over 64 octets is SRS_OK all the same; see srs_local_length.
+ * over 64 octets is SRS_OK all the same; see srs_local_length. SRS_TOO_LONG:
+ * the result would be no path (SMTP_PATH_MAX).
  */
 enum srs_status srs_forward(const struct srs_conf *conf, int64_t now,
                             struct slice sender, struct slice srs_domain,
@@ -114,18 +117,26 @@ bool srs_secrets_parse(struct slice text, struct slice *secrets, size_t max,
                        size_t *count, unsigned *line, const char **why);
 
 /*
- * A token that stands in for a long sender (long_sender = "store"): the local
- * part "SRS0=hash=TT=t=TOKEN"-free form is decided by lib/srs/token.c; it is
- * at most 64 octets, survives case folding and carries a MAC and a stamp, so
- * that a forged token costs no look-up. key: 32 octets to store the sender
- * under (lower case base32 text).
+ * A token that stands in for a long sender (long_sender = "store"):
+ *
+ *     SRS0=HASH=TT==KEY@srs_domain
+ *
+ * 58 octets of local part, which survive case folding. The host between the
+ * two last "=" is empty, which no genuine address has; so srs_reverse calls a
+ * token malformed, and srs_token_reverse is asked first. HASH vouches for
+ * stamp, key and domain, so that a forged token costs no look-up; the stamp
+ * expires as that of an address does. It is the sha256 MAC whatever
+ * settings.mac says: nobody else can resolve a token anyway.
+ *
+ * key: what the sender is stored under, 32 characters of lower-case base32.
+ * The same sender has the same key as long as the first secret is the same.
  */
 enum { SRS_TOKEN_KEY = 32 };
 enum srs_status srs_token_forward(const struct srs_conf *conf, int64_t now,
                                   struct slice sender,
                                   struct slice srs_domain,
                                   char key[SRS_TOKEN_KEY], struct buf *out);
-/* SRS_NOT_SRS: it is no token. SRS_OK: look key up. */
+/* SRS_NOT_SRS: it is no token. SRS_OK: look key up; else key is undefined. */
 enum srs_status srs_token_reverse(const struct srs_conf *conf, int64_t now,
                                   struct slice rcpt,
                                   char key[SRS_TOKEN_KEY]);
