@@ -1,0 +1,167 @@
+package Onward::Test;
+
+# What every end-to-end test needs: where things are, free ports, waiting,
+# and an end that leaves nothing behind.
+
+use v5.36;
+use Cwd            qw(abs_path);
+use Exporter       qw(import);
+use File::Basename qw(dirname);
+use File::Temp     ();
+use IO::Socket::INET;
+use IO::Socket::UNIX;
+use Socket qw(SOCK_STREAM);
+use Time::HiRes qw(sleep time);
+use Test::More ();
+
+our @EXPORT = qw(top binary sanitized need scratch free_port wait_until
+    slurp spew on_exit run_out seconds);
+
+# Servers are left by peers in the middle of a write on purpose.
+$SIG{PIPE} = 'IGNORE';
+
+# A test that is interrupted still runs its END blocks.
+$SIG{INT} = $SIG{TERM} = $SIG{HUP} = sub { exit 130 };
+
+my $owner = $$;
+my @at_exit;
+
+# The top of the source tree.
+sub top () {
+    state $top = abs_path(dirname(__FILE__) . '/../../../..');
+    return $top;
+}
+
+sub binary () {
+    return $ENV{ONWARD} // top() . '/build/proxy/onward';
+}
+
+# Is the program under test built with AddressSanitizer? Its memory figures
+# then say nothing, and it is several times slower.
+sub sanitized () {
+    state $sanitized = slurp(binary()) =~ /__asan_init/ ? 1 : 0;
+    return $sanitized;
+}
+
+# Deadlines in tests are for a plain build on an idle machine.
+sub seconds ($n) {
+    return $n * (-e binary() && sanitized() ? 3 : 1);
+}
+
+# Skip the whole test, by name and with the reason, if something it needs is
+# not there: "root", "binary", "postfix", "python3-dkim", "Mail::DKIM", or a
+# program.
+sub need (@what) {
+    my ($name) = $0 =~ m{([^/]+)$};
+    for my $what (@what) {
+        my $missing
+            = $what eq 'root'         ? ($> != 0 && 'root (a real Postfix)')
+            : $what eq 'binary'       ? (!-x binary() && binary())
+            : $what eq 'postfix'      ? (!find_program('postconf') && $what)
+            : $what eq 'python3-dkim' ? (!python_dkim() && $what)
+            : $what =~ /::/           ? (!eval "require $what; 1" && $what)
+            :                           (!find_program($what) && $what);
+        # A missing program under test is no reason to skip: it is a failure.
+        Test::More::BAIL_OUT("$name: no program at $missing")
+            if $missing && $what eq 'binary';
+        Test::More::plan(skip_all => "$name needs $missing") if $missing;
+    }
+}
+
+sub python_dkim () {
+    return -x '/usr/bin/python3'
+        && system('/usr/bin/python3 -c "import dkim" 2>/dev/null') == 0;
+}
+
+sub find_program ($name) {
+    for my $dir (split(/:/, $ENV{PATH} // ''), '/usr/sbin', '/sbin') {
+        return "$dir/$name" if -x "$dir/$name";
+    }
+    return;
+}
+
+# A directory that goes away with the test; Postfix' own user may enter it.
+sub scratch ($name = 'test') {
+    my $dir = File::Temp::tempdir("onward-$name-XXXXXX",
+        TMPDIR => 1, CLEANUP => !$ENV{ONWARD_KEEP});
+    chmod 0755, $dir or die "chmod $dir: $!";
+    return $dir;
+}
+
+# A port on 127.0.0.1 for a program that wants its number in advance. It lies
+# below the ephemeral range, so that no outgoing connection takes it; and it
+# is ours among all tests that run now, because we hold an abstract socket of
+# its name, which the kernel drops when this process ends, however it ends.
+my @held;
+
+sub free_port () {
+    state $next = 20000 + ($$ * 37) % 12000;
+    for (1 .. 12000) {
+        my $port = $next;
+        $next = 20000 if ++$next >= 32000;
+        my $lock = IO::Socket::UNIX->new(
+            Type  => SOCK_STREAM,
+            Local => "\0onward-test-port-$port",
+            Listen => 1,
+        ) or next;
+        IO::Socket::INET->new(
+            LocalAddr => '127.0.0.1',
+            LocalPort => $port,
+            Listen    => 1,
+            ReuseAddr => 1,
+        ) or next;
+        push @held, $lock;
+        return $port;
+    }
+    die "no free port\n";
+}
+
+# Ask until the answer is true; the last answer if it never is.
+sub wait_until ($seconds, $ask) {
+    my $end = time() + $seconds;
+    my $answer;
+    until ($answer = $ask->()) {
+        last if time() > $end;
+        sleep 0.02;
+    }
+    return $answer;
+}
+
+sub slurp ($path) {
+    open my $fh, '<:raw', $path or die "$path: $!\n";
+    local $/;
+    return <$fh> // '';
+}
+
+sub spew ($path, $text, $mode = 0644) {
+    open my $fh, '>:raw', $path or die "$path: $!\n";
+    print $fh $text or die "$path: $!\n";
+    close $fh       or die "$path: $!\n";
+    chmod $mode, $path or die "$path: $!\n";
+    return $path;
+}
+
+# Standard output of a program; its exit status is in $?.
+sub run_out (@command) {
+    open my $fh, '-|', @command or die "$command[0]: $!\n";
+    binmode $fh;
+    local $/;
+    my $out = <$fh> // '';
+    close $fh;
+    return $out;
+}
+
+sub on_exit ($code) {
+    push @at_exit, $code;
+}
+
+END {
+    if ($$ == $owner) {
+        local $?;
+        while (my $code = pop @at_exit) {
+            eval { $code->(); 1 } or warn $@;
+        }
+    }
+}
+
+1;

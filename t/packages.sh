@@ -1,0 +1,63 @@
+# Sourced by t/run and postfix-examples/try: what has to be installed, and how
+# it gets there without any service being started or configured.
+
+build_packages="build-essential cmake pkg-config libssl-dev libuv1-dev
+libconfig-dev libpcre2-dev liblmdb-dev libidn2-dev libc-ares-dev"
+
+# A real Postfix, and verifiers written by others.
+judge_packages="perl openssl postfix libmail-dkim-perl python3-dkim"
+
+test_packages="libcmocka-dev"
+
+missing_packages() {
+    for package; do
+        dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null |
+            grep -q '^install ok installed$' || printf ' %s' "$package"
+    done
+}
+
+# install_packages NAME...: nothing to do, or installs as root, or prints the
+# line to type and returns 1.
+install_packages() {
+    if ! command -v dpkg-query >/dev/null; then
+        echo "not Debian: these are taken as installed:" "$@"
+        return 0
+    fi
+    missing=$(missing_packages "$@")
+    [ -n "$missing" ] || return 0
+    line="apt-get install --no-install-recommends$missing"
+    if [ "$(id -u)" != 0 ]; then
+        echo "Missing packages. As root: $line" >&2
+        return 1
+    fi
+    echo "== $line"
+    # "No configuration": a Postfix that is there already, or comes later,
+    # is left alone. Our own has its own directories.
+    echo 'postfix postfix/main_mailer_type select No configuration' |
+        debconf-set-selections
+    # No package starts a service meanwhile.
+    policy=/usr/sbin/policy-rc.d
+    if [ -e $policy ]; then
+        policy=
+    else
+        printf '#!/bin/sh\nexit 101\n' >$policy
+        chmod 755 $policy
+        trap 'rm -f "$policy"' EXIT
+        trap 'exit 130' INT TERM HUP
+    fi
+    status=0
+    # $missing is a list: it is split on purpose.
+    # shellcheck disable=SC2086
+    {
+        apt-get -q update &&
+            DEBIAN_FRONTEND=noninteractive apt-get -q -y install \
+                --no-install-recommends $missing
+    } >"${TMPDIR:-/tmp}/onward-apt.$$" 2>&1 || status=1
+    [ $status = 0 ] || cat "${TMPDIR:-/tmp}/onward-apt.$$" >&2
+    rm -f "${TMPDIR:-/tmp}/onward-apt.$$"
+    if [ -n "$policy" ]; then
+        rm -f "$policy"
+        trap - EXIT INT TERM HUP
+    fi
+    return $status
+}
