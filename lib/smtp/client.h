@@ -21,6 +21,7 @@ struct smtp_client {
     size_t answered;     /* of those, how many are behind us */
     struct smtp_ehlo ehlo;
     bool ready;          /* greeting and EHLO are done */
+    bool broken;         /* unasked or malformed octets came: BAD for ever */
     struct slice name;   /* what EHLO says; outlives the client */
 };
 

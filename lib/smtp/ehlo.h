@@ -23,6 +23,9 @@ enum xforward_attribute {
 };
 enum { XFORWARD_ATTRIBUTES = XFORWARD_SOURCE + 1 };
 
+bool xforward_attribute_find(struct slice name,
+                             enum xforward_attribute *attribute);
+
 struct smtp_ehlo {
     unsigned keywords; /* set of smtp_keyword */
     unsigned xforward; /* set of 1 << xforward_attribute */

@@ -33,6 +33,13 @@ enum { SMTP_PATH_MAX = 1024 }; /* octets; RFC 5321 asks for 256 */
 bool smtp_path_parse(struct slice *in, enum smtp_path_kind kind,
                      struct arena *arena, struct smtp_path *path);
 
+/* The same, telling a bad path from memory that is gone (5xx from 4xx). */
+enum smtp_path_status { SMTP_PATH_OK, SMTP_PATH_BAD, SMTP_PATH_NO_MEMORY };
+enum smtp_path_status smtp_path_read(struct slice *in,
+                                     enum smtp_path_kind kind,
+                                     struct arena *arena,
+                                     struct smtp_path *path);
+
 /*
  * A whole address, local@domain without brackets, as in tables, settings and
  * on the command line. The same rules; nothing may stand behind it.
@@ -54,7 +61,8 @@ bool smtp_path_equal(const struct smtp_path *a, const struct smtp_path *b);
 void smtp_local_print(struct slice local, struct buf *out);
 
 /* A host name of letters, digits, hyphens and dots, or UTF-8 labels, each
- * 1-63 octets, 255 in all, no trailing dot. Literals are not domains. */
+ * 1-63 octets, 255 in all, no trailing dot. Literals are not domains. (Paths
+ * may hold "_" and outer hyphens too, because Postfix lets them pass.) */
 bool smtp_domain_is_valid(struct slice domain);
 bool smtp_literal_is_valid(struct slice literal); /* with its brackets */
 

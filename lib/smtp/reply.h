@@ -28,14 +28,16 @@ struct smtp_reply_parser {
     struct buf line; /* the part of a line that has come so far */
     unsigned code;
     unsigned lines;
+    size_t octets; /* of the current line, also those not kept */
     bool overlong; /* the rest of this line is skipped */
 };
 
 enum smtp_reply_status {
     SMTP_REPLY_MORE,
     SMTP_REPLY_DONE,
-    SMTP_REPLY_BAD, /* no code, mixed codes, 0xx or 6xx-9xx, too many lines,
-                     * a line over 100 KiB, a NUL: the connection is dead */
+    SMTP_REPLY_BAD, /* no code, mixed codes, 0xx, 1xx or 6xx-9xx, too many
+                     * lines, a line over 100 KiB, a NUL, or no memory: the
+                     * connection is dead */
 };
 
 /* Advances *in behind what was used. */

@@ -39,8 +39,10 @@ struct smtp_server {
     bool esmtp;    /* EHLO, not HELO */
     bool skipping; /* an overlong line is read to its end */
     bool content_done; /* between DOT_END and the reply */
+    bool forget;       /* the XFORWARD values, before the next command */
     unsigned errors;
     unsigned recipients; /* accepted in this transaction */
+    unsigned attempts;   /* RCPTs that were handed out in it */
     size_t skipped;
     enum smtp_verb verb; /* of the request in flight */
     struct slice hostname; /* outlives the server */
@@ -58,10 +60,12 @@ enum smtp_server_event {
     SMTP_SERVER_RCPT,    /* request.rcpt */
     SMTP_SERVER_DATA,    /* may be answered with 354 */
     SMTP_SERVER_DECODED, /* content was appended to the content buf */
-    SMTP_SERVER_CONTENT_END, /* CRLF.CRLF; the decoder's flags are final */
+    SMTP_SERVER_CONTENT_END, /* CRLF.CRLF; the decoder's flags are final. The
+                          * last content came with DECODED before it */
     SMTP_SERVER_RESET,   /* RSET, EHLO or HELO ended a transaction; answered
                           * already, nothing to reply */
-    SMTP_SERVER_QUIT,    /* 221 or 421 is in the output; close when written */
+    SMTP_SERVER_QUIT,    /* the last reply is in the output; close when it is
+                          * written. In state CLOSED always */
     SMTP_SERVER_NO_MEMORY, /* end the session with 421 or none */
 };
 
@@ -92,10 +96,14 @@ enum smtp_server_event smtp_server_take(struct smtp_server *server,
                                         struct buf *content);
 
 /*
+ * XFORWARD values are forgotten as by Postfix, at RSET, EHLO and the end of
+ * content, but only when the next command is read: until then they say whose
+ * the transaction was.
+ *
  * The answer to MAIL, RCPT, DATA or the end of content. 2xx (354 for DATA)
  * moves the state on; anything else leaves it, but the end of content always
- * ends the transaction. `ours` counts as an error of the client where the
- * refusal is our own; SMTP_REPLY_UPSTREAM does not (DESIGN 10). At the last
+ * ends the transaction. A 5xx that is SMTP_REPLY_OURS counts as an error of the
+ * client; 4xx and what upstream says do not (DESIGN 10). At the last
  * error 421 follows and the state is CLOSED.
  */
 enum smtp_reply_origin { SMTP_REPLY_OURS, SMTP_REPLY_UPSTREAM };

@@ -1,0 +1,208 @@
+#include "dot.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum {
+    LINE_LIMIT = 998
+}; /* RFC 5322, 2.1.1, without the CRLF */
+
+/* Where decoding reads and writes. */
+struct pass {
+    const char *at;
+    const char *end;
+    char *to;
+};
+
+static void
+emit(struct dot_decoder *d, struct pass *p, char c)
+{
+    *p->to++ = c;
+    if (++d->line > LINE_LIMIT)
+        d->long_line = true;
+}
+
+static void
+end_line(struct dot_decoder *d, struct pass *p)
+{
+    *p->to++ = '\r';
+    *p->to++ = '\n';
+    d->line = 0;
+    d->state = DOT_AT_LINE_START;
+}
+
+/* A CR that no LF follows. */
+static void
+replace_cr(struct dot_decoder *d, struct pass *p)
+{
+    emit(d, p, ' ');
+    d->bare_cr = true;
+}
+
+/* Everything up to the next CR in one go: this is where the time is spent. */
+static void
+copy_run(struct dot_decoder *d, struct pass *p)
+{
+    size_t left = (size_t)(p->end - p->at);
+    const char *cr = memchr(p->at, '\r', left);
+    size_t run = cr != NULL ? (size_t)(cr - p->at) : left;
+
+    if (memchr(p->at, '\n', run) != NULL)
+        d->bare_lf = true; /* starts no line: "\n.\r\n" is content */
+    memcpy(p->to, p->at, run);
+    p->to += run;
+    p->at += run;
+    d->line += run;
+    if (d->line > LINE_LIMIT)
+        d->long_line = true;
+    if (cr != NULL) {
+        p->at++;
+        d->state = DOT_AFTER_CR;
+    }
+}
+
+static void
+step(struct dot_decoder *d, struct pass *p)
+{
+    char c = *p->at;
+
+    switch (d->state) {
+    case DOT_AT_LINE_START:
+        if (c == '.') {
+            p->at++;
+            d->state = DOT_AFTER_DOT;
+        } else {
+            d->state = DOT_IN_LINE;
+        }
+        break;
+    case DOT_AFTER_DOT:
+        if (c == '\r') {
+            p->at++;
+            d->state = DOT_AFTER_DOT_CR;
+            break;
+        }
+        if (c == '.')
+            d->stuffed = true;
+        d->state = DOT_IN_LINE;
+        break;
+    case DOT_AFTER_DOT_CR:
+        if (c == '\n') {
+            p->at++;
+            d->state = DOT_FINISHED;
+            break;
+        }
+        /* ". CR CR LF" is no end, whatever other servers think. */
+        replace_cr(d, p);
+        d->state = DOT_IN_LINE;
+        break;
+    case DOT_AFTER_CR:
+        if (c == '\n') {
+            p->at++;
+            end_line(d, p);
+            break;
+        }
+        replace_cr(d, p);
+        d->state = DOT_IN_LINE;
+        break;
+    case DOT_IN_LINE:
+        copy_run(d, p);
+        break;
+    case DOT_FINISHED:
+        break;
+    }
+}
+
+bool
+dot_decode(struct dot_decoder *decoder, struct slice *in, struct buf *out,
+           enum dot_status *status)
+{
+    *status = decoder->state == DOT_FINISHED ? DOT_END : DOT_MORE;
+    if (in->len == 0 || *status == DOT_END)
+        return true;
+    /* One more than comes in, for a CR that was held back. */
+    if (!buf_try_reserve(out, in->len + 1))
+        return false;
+
+    struct pass pass = { in->ptr, in->ptr + in->len, out->ptr + out->len };
+    while (pass.at != pass.end && decoder->state != DOT_FINISHED)
+        step(decoder, &pass);
+
+    size_t used = (size_t)(pass.at - in->ptr);
+    if (memchr(in->ptr, '\0', used) != NULL)
+        decoder->nul = true;
+    out->len = (size_t)(pass.to - out->ptr);
+    *in = slice_tail(*in, used);
+    if (decoder->state == DOT_FINISHED)
+        *status = DOT_END;
+    return true;
+}
+
+/* ---- encoder ----------------------------------------------------------- */
+
+/* The end of the line that starts at `at`, behind its LF; or the end of the
+ * content. What could be read in two ways ends the process (I5). */
+static const char *
+line_end(struct dot_encoder *e, const char *at, const char *end)
+{
+    if (e->after_cr) {
+        assert(*at == '\n');
+        e->after_cr = false;
+        e->in_line = false;
+        return at + 1;
+    }
+    e->in_line = true;
+    const char *cr = memchr(at, '\r', (size_t)(end - at));
+    assert(memchr(at, '\n', (size_t)((cr != NULL ? cr : end) - at)) == NULL);
+    if (cr == NULL)
+        return end;
+    if (cr + 1 == end) {
+        e->after_cr = true;
+        return end;
+    }
+    assert(cr[1] == '\n');
+    e->in_line = false;
+    return cr + 2;
+}
+
+bool
+dot_encode(struct dot_encoder *encoder, struct slice content, struct buf *out)
+{
+    struct dot_encoder e = *encoder;
+    size_t before = out->len;
+
+    if (content.len == 0)
+        return true;
+    assert(memchr(content.ptr, '\0', content.len) == NULL);
+    const char *end = content.ptr + content.len;
+    const char *copied = content.ptr;
+    const char *at = content.ptr;
+    while (at != end) {
+        if (!e.in_line && *at == '.') {
+            /* The dot is copied twice: with what stood before it, and with
+             * what follows. */
+            struct slice run = { copied, (size_t)(at + 1 - copied) };
+            if (!buf_try_append(out, run))
+                goto no_memory;
+            copied = at;
+        }
+        at = line_end(&e, at, end);
+    }
+    struct slice run = { copied, (size_t)(end - copied) };
+    if (!buf_try_append(out, run))
+        goto no_memory;
+    *encoder = e;
+    return true;
+no_memory:
+    out->len = before;
+    return false;
+}
+
+void
+dot_finish(struct dot_encoder *encoder, struct buf *out)
+{
+    assert(!encoder->after_cr);
+    if (encoder->in_line)
+        buf_puts(out, "\r\n");
+    buf_puts(out, ".\r\n");
+    *encoder = (struct dot_encoder){ 0 };
+}
