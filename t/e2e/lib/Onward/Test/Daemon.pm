@@ -13,8 +13,9 @@ use Onward::Test::Verify;
 
 # upstream (port) is required. Besides: srs_domain, secret, local_domains,
 # aliases (text inside the parentheses), selector, key ("rsa", "ed25519",
-# "" for none), listeners ({ name => role }), settings (more text), domains
-# with keys for outbound mail (keys => { domain => selector }).
+# "" for none), listeners ({ name => role }), settings (more text),
+# upstream_settings (in that group), keys for outbound mail ({ domain =>
+# selector }).
 sub new ($class, %self) {
     my $self = bless {
         srs_domain    => 'srs.public.example',
@@ -27,6 +28,7 @@ sub new ($class, %self) {
         listeners => { mx => 'inbound' },
         keys      => {},
         settings  => '',
+        upstream_settings => '',
         %self,
     }, $class;
     $self->{dir} //= scratch('daemon');
@@ -74,7 +76,10 @@ sub write_files ($self) {
         listeners = (
         $listeners
         );
-        upstream = { address = "127.0.0.1:$self->{upstream}"; };
+        upstream = {
+          address = "127.0.0.1:$self->{upstream}";
+          $self->{upstream_settings}
+        };
         forward = {
           local_domains = ( $local );
           aliases = ( $self->{aliases} );

@@ -22,7 +22,7 @@ sub new ($class, %self) {
         fronts          => {},
         backs           => { reinject => 'full' },
         mailbox_domains => ['public.example'],
-        mailboxes       => ['/^[a-z]+@public\.example$/'],
+        mailboxes       => ['/^[a-z0-9]+@public\.example$/'],
         relay_domains   => ['srs.public.example'],
         accept          => [
             '/^fwd\..*@public\.example$/',
