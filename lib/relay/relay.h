@@ -74,8 +74,9 @@ struct relay_ops {
     void (*to_upstream)(void *ctx, unsigned outbound, struct slice octets);
     /* Close at once, without QUIT; no event follows. */
     void (*drop)(void *ctx, unsigned outbound);
-    /* Done with it: keep it for other sessions for idle_timeout, or QUIT. No
-     * event follows. ehlo: what it offers. */
+    /* Done with it; no event follows. ehlo: what it offers, and it may be kept
+     * for other sessions for idle_timeout. NULL: an envelope is open on it, so
+     * say QUIT and close. The same outbound may be dialled again at once. */
     void (*release)(void *ctx, unsigned outbound,
                     const struct smtp_ehlo *ehlo);
 
@@ -255,6 +256,34 @@ void relay_explain(const struct conf *conf, const struct smtp_path *recipient,
                                               struct arena *arena),
                    void *ctx, int64_t now, struct arena *arena,
                    struct relay_explained *explained);
+
+/* ---- whose keys sign ----------------------------------------------------- */
+
+struct relay_signing {
+    const struct dkim_key *keys[DKIM_SIGNATURES_MAX];
+    size_t key_count;
+    struct slice domain; /* d= */
+};
+
+struct relay_signing_input {
+    enum conf_role role;
+    const struct mail_header *header;
+    struct slice reverse_path; /* as the client gave it */
+    bool related;      /* take From and reverse-path as related (`dkim sign`
+                        * without an envelope) */
+    bool leaves;
+    struct slice srs_domain; /* of what leaves */
+};
+
+/*
+ * NULL: the keys that sign. Else the word for `dkim=none(WORD)`: no-keys,
+ * inbound, no-key, from-mismatch, off, or one of dkim_examine. The listener's
+ * role is the only evidence of whose mail it is (invariant I7).
+ */
+const char *relay_choose_keys(const struct conf *conf,
+                              const struct relay_signing_input *input,
+                              struct arena *arena,
+                              struct relay_signing *signing);
 
 /* ---- every reply we can give ------------------------------------------- */
 

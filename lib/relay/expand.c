@@ -1,0 +1,652 @@
+#include "expand.h"
+
+#include <string.h>
+
+enum {
+    LONGEST_LOCAL_PART = 64
+}; /* RFC 5321, 4.5.3.1.1 */
+
+bool
+expand_is_srs_domain(const struct conf *conf, struct slice domain)
+{
+    if (!conf->srs.enabled)
+        return false;
+    for (size_t i = 0; i < conf->srs.domain_count; i++)
+        if (slice_equal_nocase(conf->srs.domains[i], domain))
+            return true;
+    return slice_equal_nocase(conf->srs.domain, domain);
+}
+
+static void
+refuse_with(struct expand *e, enum outcome outcome, struct smtp_reply reply)
+{
+    e->fate = RELAY_REFUSE;
+    e->outcome = outcome;
+    e->reply = reply;
+    e->target_count = 0;
+    if (e->item != NULL)
+        e->detail = e->item->path.text;
+    e->stage = EXPAND_FINISHED;
+}
+
+static void
+refuse(struct expand *e, enum outcome outcome)
+{
+    refuse_with(e, outcome, outcome_reply(outcome));
+}
+
+/* Room for one more element, doubling; the old ones stay where they are in
+ * the arena until the transaction ends. */
+static void *
+grow(struct arena *arena, void *old, size_t count, size_t *room, size_t size)
+{
+    if (count < *room)
+        return old;
+    size_t more = *room == 0 ? 4 : *room * 2;
+    void *grown = arena_try(arena, more * size);
+    if (grown == NULL)
+        return NULL;
+    if (count != 0)
+        memcpy(grown, old, count * size);
+    *room = more;
+    return grown;
+}
+
+static bool
+add_step(struct expand *e, struct slice rule, struct slice origin)
+{
+    struct relay_step *steps =
+        grow(e->arena, e->steps, e->step_count, &e->step_room, sizeof(*steps));
+    if (steps == NULL)
+        return false;
+    e->steps = steps;
+    steps[e->step_count++] = (struct relay_step){
+        .address = e->item->path.text,
+        .rule = rule,
+        .origin = origin,
+        .depth = e->item->depth,
+    };
+    return true;
+}
+
+static bool
+has_target(const struct expand *e, const struct smtp_path *path)
+{
+    for (size_t i = 0; i < e->target_count; i++)
+        if (smtp_path_equal(&e->targets[i].path, path))
+            return true;
+    return false;
+}
+
+/* The item needs no further rewriting: it is what upstream will see. */
+static void
+add_target(struct expand *e, bool leaves)
+{
+    e->stage = EXPAND_NEXT;
+    if (has_target(e, &e->item->path))
+        return;
+    if (e->target_count == e->conf->forward.max_targets) {
+        refuse(e, OUTCOME_ALIAS_TARGETS);
+        return;
+    }
+    struct relay_target *targets = grow(e->arena, e->targets, e->target_count,
+                                        &e->target_room, sizeof(*targets));
+    if (targets == NULL) {
+        refuse(e, OUTCOME_NO_MEMORY);
+        return;
+    }
+    e->targets = targets;
+    targets[e->target_count++] = (struct relay_target){
+        .path = e->item->path,
+        .leaves = leaves,
+        .reverse_path = e->reverse_path->text,
+    };
+}
+
+static struct expand_item *
+new_item(struct expand *e, const struct smtp_path *path)
+{
+    struct expand_item *item = arena_try(e->arena, sizeof(*item));
+
+    if (item == NULL)
+        return NULL;
+    item->path = *path;
+    item->parent = e->item;
+    if (e->item != NULL) {
+        item->depth = e->item->depth + 1;
+        item->reversals = e->item->reversals;
+    }
+    return item;
+}
+
+void
+expand_start(struct expand *e)
+{
+    e->fate = RELAY_PASS;
+    e->stage = EXPAND_NEXT;
+    e->item = NULL;
+    e->todo = new_item(e, e->recipient);
+    if (e->todo == NULL)
+        refuse(e, OUTCOME_NO_MEMORY);
+}
+
+/* ---- SRS addresses of ours --------------------------------------------- */
+
+static void
+refuse_srs(struct expand *e, enum srs_status status)
+{
+    switch (status) {
+    case SRS_EXPIRED:
+        refuse(e, OUTCOME_SRS_EXPIRED);
+        return;
+    case SRS_HASH_BAD:
+        refuse(e, OUTCOME_SRS_HASH);
+        return;
+    case SRS_HASH_SHORT:
+        refuse(e, OUTCOME_SRS_SHORT);
+        return;
+    case SRS_NO_MEMORY:
+        refuse(e, OUTCOME_NO_MEMORY);
+        return;
+    case SRS_OK:
+    case SRS_NULL_SENDER:
+    case SRS_OUR_DOMAIN:
+    case SRS_NOT_SRS:
+    case SRS_SYNTAX:
+    case SRS_TOO_LONG:
+        break;
+    }
+    refuse(e, OUTCOME_SRS_MALFORMED);
+}
+
+/* What an SRS address stood for goes on as an item of its own: it may be an
+ * alias of ours, or an SRS address of ours once more (SRS1 to ourselves). */
+static void
+go_on_reversed(struct expand *e, struct slice original)
+{
+    struct smtp_path path;
+
+    if (!smtp_address_parse(original, e->arena, &path)) {
+        refuse(e, OUTCOME_SRS_MALFORMED);
+        return;
+    }
+    struct expand_item *item = new_item(e, &path);
+    if (item == NULL || !add_step(e, SLICE_OF("srs"), SLICE_OF(""))) {
+        refuse(e, OUTCOME_NO_MEMORY);
+        return;
+    }
+    item->reversals++;
+    item->next = e->todo;
+    e->todo = item;
+    e->reversed = true;
+    /* Only bounces come back to SRS addresses. Other servers' sender
+     * verification asks with a sender of its own and never sends DATA: it is
+     * told the truth at RCPT, the mail would be refused at DATA. */
+    if (!e->conf->srs.accept_any && !smtp_path_is_null(e->reverse_path))
+        e->not_null = true;
+    e->stage = EXPAND_NEXT;
+}
+
+static void
+judge_srs(struct expand *e)
+{
+    struct buf original = { 0 };
+    char key[SRS_TOKEN_KEY];
+
+    if (e->srs_blocked) {
+        refuse(e, OUTCOME_SRS_LIMIT);
+        return;
+    }
+    if (e->item->reversals >= 2) {
+        refuse(e, OUTCOME_SRS_MALFORMED);
+        return;
+    }
+    e->counts.srs_tried = true;
+    enum srs_status status =
+        srs_token_reverse(e->conf->srs.srs, e->now, e->item->path.text, key);
+    if (status == SRS_OK) {
+        e->counts.srs = SRS_OK;
+        struct slice copy;
+        if (!arena_try_copy(e->arena, (struct slice){ key, sizeof(key) },
+                            &copy)) {
+            refuse(e, OUTCOME_NO_MEMORY);
+            return;
+        }
+        e->store = (struct relay_store_query){ .key = copy };
+        e->stage = EXPAND_TOKEN;
+        return;
+    }
+    if (status == SRS_NOT_SRS)
+        status = srs_reverse(e->conf->srs.srs, e->now, e->item->path.text,
+                             &original, NULL);
+    e->counts.srs = status;
+    if (status == SRS_OK)
+        go_on_reversed(e, buf_slice(&original));
+    else
+        refuse_srs(e, status);
+    buf_free(&original);
+}
+
+static void
+on_token(struct expand *e, const struct table_answer *answer)
+{
+    switch (answer->status) {
+    case TABLE_FOUND:
+        go_on_reversed(e, answer->value);
+        return;
+    case TABLE_MISS:
+        /* The token is genuine, so we had it: its entry has been dropped. */
+        refuse(e, OUTCOME_SRS_EXPIRED);
+        return;
+    case TABLE_ASK:
+    case TABLE_BUSY:
+    case TABLE_ERROR:
+        break;
+    }
+    refuse(e, OUTCOME_TABLE_ERROR);
+}
+
+/* ---- aliases ------------------------------------------------------------ */
+
+static bool
+holds(const struct expand_item *item, const struct smtp_path *path)
+{
+    for (; item != NULL; item = item->parent)
+        if (smtp_path_equal(&item->path, path))
+            return true;
+    return false;
+}
+
+static void
+follow(struct expand *e, const struct alias_hit *hit)
+{
+    struct expand_item *first = NULL, **last = &first;
+
+    if (e->item->depth >= EXPAND_DEPTH) {
+        refuse(e, OUTCOME_ALIAS_LOOP);
+        return;
+    }
+    for (size_t i = 0; i < hit->target_count; i++) {
+        const struct smtp_path *target = &hit->targets[i];
+        bool identity = smtp_path_equal(target, &e->item->path);
+        if (!identity && holds(e->item->parent, target)) {
+            refuse(e, OUTCOME_ALIAS_LOOP);
+            return;
+        }
+        struct expand_item *item = new_item(e, target);
+        if (item == NULL) {
+            refuse(e, OUTCOME_NO_MEMORY);
+            return;
+        }
+        item->identity = identity;
+        *last = item;
+        last = &item->next;
+    }
+    *last = e->todo;
+    e->todo = first;
+    e->stage = EXPAND_NEXT;
+}
+
+static void
+on_alias_hit(struct expand *e, const struct alias_hit *hit)
+{
+    struct smtp_reply reply;
+
+    if (!add_step(e, hit->rule, hit->origin)) {
+        refuse(e, OUTCOME_NO_MEMORY);
+        return;
+    }
+    e->from_alias = true;
+    switch (hit->action) {
+    case ALIAS_FORWARD:
+        follow(e, hit);
+        return;
+    case ALIAS_DISCARD:
+        e->discarded = true;
+        e->stage = EXPAND_NEXT;
+        return;
+    case ALIAS_REJECT:
+        if (smtp_reply_parse_setting(hit->reply, &reply))
+            refuse_with(e, OUTCOME_ALIAS_REJECT, reply);
+        else
+            refuse(e, OUTCOME_ALIAS_REJECT);
+        return;
+    case ALIAS_DEFER:
+        if (smtp_reply_parse_setting(hit->reply, &reply))
+            refuse_with(e, OUTCOME_ALIAS_DEFER, reply);
+        else
+            refuse(e, OUTCOME_ALIAS_DEFER);
+        return;
+    }
+}
+
+static enum expand_status
+find_alias(struct expand *e, const struct table_answer *answer)
+{
+    struct alias_hit hit = { 0 };
+
+    switch (alias_find(&e->conf->forward.aliases, &e->item->path, &e->cursor,
+                       answer, e->arena, &hit, &e->query)) {
+    case ALIAS_HIT:
+        on_alias_hit(e, &hit);
+        break;
+    case ALIAS_NONE:
+        e->cursor = (struct alias_cursor){ 0 };
+        e->stage = EXPAND_LOCAL;
+        break;
+    case ALIAS_ASK:
+        return EXPAND_ASK;
+    case ALIAS_BUSY:
+        return EXPAND_BUSY;
+    case ALIAS_ERROR:
+        refuse(e, OUTCOME_TABLE_ERROR);
+        break;
+    case ALIAS_BAD_CAPTURE:
+        refuse(e, OUTCOME_ALIAS_CAPTURE);
+        break;
+    }
+    return EXPAND_DONE;
+}
+
+/* ---- local or not -------------------------------------------------------- */
+
+/*
+ * Is the domain one of local_domains? *ours is set when EXPAND_DONE is
+ * returned and the stage has not become EXPAND_FINISHED.
+ */
+static enum expand_status
+find_local(struct expand *e, struct slice domain,
+           const struct table_answer *answer, bool *ours)
+{
+    struct slice ascii, value;
+
+    *ours = false;
+    /* A literal, or a domain that is none: no domain of ours. */
+    if (!smtp_domain_to_ascii(domain, e->arena, &ascii))
+        return EXPAND_DONE;
+    switch (domain_find(&e->conf->forward.local_domains, ascii, &e->cursor,
+                        answer, e->arena, &value, &e->query)) {
+    case TABLE_FOUND:
+        *ours = true;
+        return EXPAND_DONE;
+    case TABLE_MISS:
+        return EXPAND_DONE;
+    case TABLE_ASK:
+        return EXPAND_ASK;
+    case TABLE_BUSY:
+        return EXPAND_BUSY;
+    case TABLE_ERROR:
+        break;
+    }
+    refuse(e, OUTCOME_TABLE_ERROR);
+    return EXPAND_DONE;
+}
+
+static enum expand_status
+decide_local(struct expand *e, const struct table_answer *answer)
+{
+    bool ours;
+
+    /* A bare postmaster has no domain: it is this host's. */
+    if (e->item->path.domain.len == 0) {
+        add_target(e, false);
+        return EXPAND_DONE;
+    }
+    /* What nothing has rewritten stays, unless it claims our SRS domain. */
+    bool srs = expand_is_srs_domain(e->conf, e->item->path.domain);
+    if (e->item->depth == 0 && !srs) {
+        add_target(e, false);
+        return EXPAND_DONE;
+    }
+    enum expand_status status =
+        find_local(e, e->item->path.domain, answer, &ours);
+    if (status != EXPAND_DONE || e->stage == EXPAND_FINISHED)
+        return status;
+    if (srs && !ours)
+        refuse(e, OUTCOME_UNKNOWN_RECIPIENT);
+    else
+        add_target(e, e->item->depth > 0 && !ours);
+    return EXPAND_DONE;
+}
+
+/* ---- the reverse-path of what leaves --------------------------------------
+ */
+
+static bool
+anything_leaves(const struct expand *e)
+{
+    for (size_t i = 0; i < e->target_count; i++)
+        if (e->targets[i].leaves)
+            return true;
+    return false;
+}
+
+static void
+next_item(struct expand *e)
+{
+    e->cursor = (struct alias_cursor){ 0 };
+    e->item = e->todo;
+    if (e->item != NULL) {
+        e->todo = e->item->next;
+        e->stage = e->item->identity ? EXPAND_LOCAL : EXPAND_SRS;
+        return;
+    }
+    if (e->target_count == 0 && e->discarded) {
+        e->fate = RELAY_DISCARD;
+        e->stage = EXPAND_FINISHED;
+        return;
+    }
+    e->fate = e->reversed     ? RELAY_REVERSE
+              : e->from_alias ? RELAY_FORWARD
+                              : RELAY_PASS;
+    e->stage = anything_leaves(e) && e->conf->srs.enabled ? EXPAND_MAP
+                                                          : EXPAND_FINISHED;
+}
+
+/* The SRS domain goes with the alias that the client named. It is also who
+ * signs what leaves, so it is worked out for null reverse-paths as well. */
+static enum expand_status
+find_srs_domain(struct expand *e, const struct table_answer *answer)
+{
+    struct slice ascii, value = { 0 };
+    enum table_status status = TABLE_MISS;
+
+    if (smtp_domain_to_ascii(e->recipient->domain, e->arena, &ascii))
+        status = domain_find(&e->conf->srs.domain_map, ascii, &e->cursor,
+                             answer, e->arena, &value, &e->query);
+    switch (status) {
+    case TABLE_FOUND:
+        if (smtp_domain_is_valid(value)) {
+            e->srs_domain = value;
+            break;
+        }
+        refuse(e, OUTCOME_TABLE_ERROR);
+        return EXPAND_DONE;
+    case TABLE_MISS:
+        /* A bounce keeps to the SRS domain that it came back to. */
+        e->srs_domain =
+            e->reversed && expand_is_srs_domain(e->conf, e->recipient->domain)
+                ? e->recipient->domain
+                : e->conf->srs.domain;
+        break;
+    case TABLE_ASK:
+        return EXPAND_ASK;
+    case TABLE_BUSY:
+        return EXPAND_BUSY;
+    case TABLE_ERROR:
+        refuse(e, OUTCOME_TABLE_ERROR);
+        return EXPAND_DONE;
+    }
+    for (size_t i = 0; i < e->target_count; i++)
+        if (e->targets[i].leaves)
+            e->targets[i].srs_domain = e->srs_domain;
+    e->cursor = (struct alias_cursor){ 0 };
+    e->stage =
+        smtp_path_is_null(e->reverse_path) ? EXPAND_FINISHED : EXPAND_SENDER;
+    return EXPAND_DONE;
+}
+
+static enum expand_status
+judge_sender(struct expand *e, const struct table_answer *answer)
+{
+    if (*e->sender == EXPAND_SENDER_UNKNOWN) {
+        bool ours = expand_is_srs_domain(e->conf, e->reverse_path->domain);
+        if (!ours && e->reverse_path->domain.len != 0) {
+            enum expand_status status =
+                find_local(e, e->reverse_path->domain, answer, &ours);
+            if (status != EXPAND_DONE || e->stage == EXPAND_FINISHED)
+                return status;
+        }
+        /* A bare postmaster as sender is ours by RFC 5321, 4.5.1. */
+        ours = ours || e->reverse_path->domain.len == 0;
+        *e->sender = ours ? EXPAND_SENDER_OURS : EXPAND_SENDER_FOREIGN;
+    }
+    e->stage =
+        *e->sender == EXPAND_SENDER_OURS ? EXPAND_FINISHED : EXPAND_REWRITE;
+    return EXPAND_DONE;
+}
+
+static void
+set_reverse_path(struct expand *e)
+{
+    for (size_t i = 0; i < e->target_count; i++)
+        if (e->targets[i].leaves)
+            e->targets[i].reverse_path = e->rewritten;
+    e->counts.srs_rewritten = true;
+    e->stage = EXPAND_FINISHED;
+}
+
+static bool
+keep_rewritten(struct expand *e, struct buf *address)
+{
+    bool ok = arena_try_copy(e->arena, buf_slice(address), &e->rewritten);
+
+    if (!ok)
+        refuse(e, OUTCOME_NO_MEMORY);
+    return ok;
+}
+
+static void
+store_sender(struct expand *e)
+{
+    struct buf address = { 0 };
+    char key[SRS_TOKEN_KEY];
+
+    enum srs_status status =
+        srs_token_forward(e->conf->srs.srs, e->now, e->reverse_path->text,
+                          e->srs_domain, key, &address);
+    if (status != SRS_OK) {
+        refuse(e, OUTCOME_NO_MEMORY);
+    } else if (keep_rewritten(e, &address)) {
+        e->store = (struct relay_store_query){
+            .put = true,
+            .sender = e->reverse_path->text,
+        };
+        e->stage = EXPAND_STORED;
+        if (!arena_try_copy(e->arena, (struct slice){ key, sizeof(key) },
+                            &e->store.key))
+            refuse(e, OUTCOME_NO_MEMORY);
+    }
+    buf_free(&address);
+}
+
+static void
+rewrite_sender(struct expand *e)
+{
+    struct buf address = { 0 };
+    enum srs_status status =
+        srs_forward(e->conf->srs.srs, e->now, e->reverse_path->text,
+                    e->srs_domain, &address);
+
+    if (status == SRS_OUR_DOMAIN || status == SRS_NULL_SENDER) {
+        e->stage = EXPAND_FINISHED;
+    } else if (status != SRS_OK) {
+        /* The path was parsed, so it is an address: memory or OpenSSL. */
+        refuse(e, status == SRS_TOO_LONG ? OUTCOME_SENDER_TOO_LONG
+                                         : OUTCOME_NO_MEMORY);
+    } else if (srs_local_length(buf_slice(&address)) <= LONGEST_LOCAL_PART) {
+        if (keep_rewritten(e, &address))
+            set_reverse_path(e);
+    } else {
+        switch (e->conf->srs.long_sender) {
+        case CONF_LONG_SEND:
+            if (keep_rewritten(e, &address))
+                set_reverse_path(e);
+            break;
+        case CONF_LONG_REJECT:
+            refuse(e, OUTCOME_SENDER_TOO_LONG);
+            break;
+        case CONF_LONG_STORE:
+            store_sender(e);
+            break;
+        }
+    }
+    buf_free(&address);
+}
+
+static void
+on_stored(struct expand *e, const struct table_answer *answer)
+{
+    if (answer->status != TABLE_FOUND) {
+        refuse(e, OUTCOME_TABLE_ERROR);
+        return;
+    }
+    e->counts.srs_stored = true;
+    set_reverse_path(e);
+}
+
+/* ---- the machine ------------------------------------------------------------
+ */
+
+enum expand_status
+expand_step(struct expand *e, const struct table_answer *answer)
+{
+    for (;;) {
+        enum expand_status status = EXPAND_DONE;
+        /* An answer belongs to the stage that asked, and to it alone. */
+        const struct table_answer *given = answer;
+        answer = NULL;
+
+        switch (e->stage) {
+        case EXPAND_NEXT:
+            next_item(e);
+            break;
+        case EXPAND_SRS:
+            if (expand_is_srs_domain(e->conf, e->item->path.domain) &&
+                srs_has_tag(e->item->path.local))
+                judge_srs(e);
+            else
+                e->stage = EXPAND_ALIAS;
+            break;
+        case EXPAND_TOKEN:
+            if (given == NULL)
+                return EXPAND_STORE;
+            on_token(e, given);
+            break;
+        case EXPAND_ALIAS:
+            status = find_alias(e, given);
+            break;
+        case EXPAND_LOCAL:
+            status = decide_local(e, given);
+            break;
+        case EXPAND_MAP:
+            status = find_srs_domain(e, given);
+            break;
+        case EXPAND_SENDER:
+            status = judge_sender(e, given);
+            break;
+        case EXPAND_REWRITE:
+            rewrite_sender(e);
+            break;
+        case EXPAND_STORED:
+            if (given == NULL)
+                return EXPAND_STORE;
+            on_stored(e, given);
+            break;
+        case EXPAND_FINISHED:
+            return EXPAND_DONE;
+        }
+        if (status != EXPAND_DONE)
+            return status;
+    }
+}

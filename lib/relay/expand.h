@@ -1,0 +1,104 @@
+/*
+ * One recipient, resolved: reversed if it is an SRS address of ours, expanded
+ * if it is an alias, and for what leaves, the reverse-path it leaves with
+ * (DESIGN 2). Where a table or the store has to be asked, it stops and goes
+ * on with the answer.
+ */
+#ifndef ONWARD_RELAY_EXPAND_H
+#define ONWARD_RELAY_EXPAND_H
+
+#include "outcome.h"
+#include "relay.h"
+
+/* What is known about the sender of a transaction, worked out once. */
+enum expand_sender {
+    EXPAND_SENDER_UNKNOWN,
+    EXPAND_SENDER_OURS, /* never rewritten */
+    EXPAND_SENDER_FOREIGN,
+};
+
+enum expand_status {
+    EXPAND_DONE,
+    EXPAND_ASK,   /* `query` has to be looked up */
+    EXPAND_STORE, /* `store` has to be done */
+    EXPAND_BUSY,  /* call again, without an answer, in a few ms */
+};
+
+enum { EXPAND_DEPTH = 10 };
+
+struct expand_item {
+    struct smtp_path path;
+    const struct expand_item *parent; /* whose target this is */
+    struct expand_item *next;         /* still to do, in order */
+    unsigned depth;
+    unsigned reversals; /* SRS reversals on the way */
+    bool identity;      /* its own target: a copy that stays */
+};
+
+struct expand_counts {
+    bool srs_tried;        /* an SRS address of ours was judged */
+    enum srs_status srs;   /* with this result */
+    bool srs_rewritten;    /* the sender got an SRS address */
+    bool srs_stored;       /* or a token */
+};
+
+struct expand {
+    /* Arguments, set before the first step. */
+    const struct conf *conf;
+    struct arena *arena;
+    const struct smtp_path *recipient;
+    const struct smtp_path *reverse_path;
+    enum expand_sender *sender; /* kept by the caller */
+    int64_t now;
+    bool srs_blocked; /* too many failures this minute */
+
+    /* Results, after EXPAND_DONE. */
+    enum relay_fate fate;
+    enum outcome outcome;    /* when fate is RELAY_REFUSE */
+    struct smtp_reply reply; /* then */
+    bool not_null; /* genuine SRS address, sender not null: refuse at DATA */
+    bool from_alias;          /* an alias answered: it gets a loop mark */
+    struct slice detail;      /* for the log: the address that failed */
+    struct relay_target *targets;
+    size_t target_count;
+    struct relay_step *steps;
+    size_t step_count;
+    struct expand_counts counts;
+
+    /* Questions. */
+    struct table_query query;
+    struct relay_store_query store;
+
+    /* Where it stands. */
+    enum expand_stage {
+        EXPAND_NEXT,
+        EXPAND_SRS,
+        EXPAND_TOKEN,
+        EXPAND_ALIAS,
+        EXPAND_LOCAL,
+        EXPAND_SENDER,
+        EXPAND_MAP,
+        EXPAND_REWRITE,
+        EXPAND_STORED,
+        EXPAND_FINISHED,
+    } stage;
+    struct expand_item *todo;
+    struct expand_item *item;
+    struct alias_cursor cursor;
+    struct slice srs_domain;
+    struct slice rewritten;
+    size_t target_room, step_room;
+    bool discarded, reversed;
+};
+
+/* Begin; the arguments above are set. */
+void expand_start(struct expand *e);
+
+/* Go on; answer: NULL, or what was asked for. */
+enum expand_status expand_step(struct expand *e,
+                               const struct table_answer *answer);
+
+/* Is this one of the SRS domains? */
+bool expand_is_srs_domain(const struct conf *conf, struct slice domain);
+
+#endif

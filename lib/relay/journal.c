@@ -1,0 +1,287 @@
+#include "session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- addresses as the log may show them
+ * ---------------------------------------- */
+
+struct shown { /* what a line needs until it is written */
+    struct arena arena;
+};
+
+static struct slice
+show_address(struct relay_session *s, struct shown *shown, struct slice address)
+{
+    char token[MAIL_LOOP_TOKEN];
+    struct buf text = { 0 };
+    size_t at = slice_find_last(address, '@');
+
+    if (address.len == 0)
+        return address;
+    switch (s->conf->log.addresses) {
+    case CONF_ADDRESSES_FULL:
+        return address;
+    case CONF_ADDRESSES_DOMAIN:
+        buf_puts(&text, "*");
+        break;
+    case CONF_ADDRESSES_HASH: {
+        struct slice key = s->conf->srs.enabled
+                               ? srs_conf_secret(s->conf->srs.srs)
+                               : s->conf->hostname;
+        if (mail_loop_token(key, address, token))
+            buf_append(&text, (struct slice){ token, sizeof(token) });
+        break;
+    }
+    }
+    buf_append(&text, slice_tail(address, at));
+    struct slice copy = arena_copy(&shown->arena, buf_slice(&text));
+    buf_free(&text);
+    return copy;
+}
+
+/* ---- parts of a line
+ * --------------------------------------------------------------- */
+
+static void
+put_client(struct relay_session *s, struct log_line *line)
+{
+    struct buf name = { 0 }, address = { 0 };
+
+    xforward_value(&s->server.xforward, XFORWARD_NAME, &name);
+    xforward_value(&s->server.xforward, XFORWARD_ADDR, &address);
+    if (name.len == 0)
+        buf_puts(&name, "unknown");
+    if (address.len == 0)
+        buf_append(&address, s->peer);
+    buf_putc(&name, '[');
+    buf_append(&name, buf_slice(&address));
+    buf_putc(&name, ']');
+    log_value(line, "client", buf_slice(&name));
+    buf_free(&name);
+    buf_free(&address);
+    log_value(line, "listener", s->listener->name);
+}
+
+static void
+put_reply(struct log_line *line, struct smtp_reply reply)
+{
+    struct buf text = { 0 };
+
+    if (reply.code == 0)
+        return;
+    buf_printf(&text, "%u ", reply.code);
+    for (size_t i = 0; i < reply.text.len; i++)
+        buf_putc(&text, reply.text.ptr[i] == '\n' ? ' ' : reply.text.ptr[i]);
+    log_value(line, "reply", buf_slice(&text));
+    buf_free(&text);
+}
+
+static void
+begin(struct relay_session *s, struct log_line *line, enum log_level level,
+      struct shown *shown)
+{
+    log_begin(line, &s->shared->log, level,
+              (struct slice){ s->id, SESSION_ID });
+    put_client(s, line);
+    log_address(line, "from",
+                show_address(s, shown, s->tx->mail.reverse_path.text));
+}
+
+static const char *
+status_word(enum relay_result result)
+{
+    switch (result) {
+    case RELAY_ACCEPTED:
+        return "sent";
+    case RELAY_REJECTED:
+        return "rejected";
+    case RELAY_DEFERRED:
+        return "deferred";
+    case RELAY_ABORTED:
+        return "aborted";
+    case RELAY_DISCARDED:
+        return "discarded";
+    }
+    return "unknown";
+}
+
+static void
+count_reason(struct relay_session *s, enum outcome outcome)
+{
+    if (s->counters->reasons != NULL && outcome != OUTCOME_NONE)
+        s->counters->reasons[outcome]++;
+}
+
+/* ---- lines
+ * ----------------------------------------------------------------------------
+ */
+
+void
+journal_recipient(struct relay_session *s, const struct recipient *r,
+                  struct smtp_reply reply, enum outcome outcome)
+{
+    struct shown shown = { 0 };
+    struct log_line line;
+
+    count_reason(s, outcome);
+    begin(s, &line, LOG_LEVEL_INFO, &shown);
+    log_address(&line, "orig_to",
+                show_address(s, &shown, r->rcpt.forward_path.text));
+    struct slice failed = s->tx->expand.detail;
+    if (failed.len != 0 && !slice_equal(failed, r->rcpt.forward_path.text))
+        log_address(&line, "to", show_address(s, &shown, failed));
+    log_value(&line, "status",
+              slice_from(reply.code >= 500 ? "rejected" : "deferred"));
+    log_value(&line, "reason", slice_from(outcome_reason(outcome)));
+    put_reply(&line, reply);
+    log_end(&line, &s->shared->log);
+    arena_free(&shown.arena);
+}
+
+/* The recipients that count for the line: those that were accepted. */
+static void
+put_recipients(struct relay_session *s, struct log_line *line,
+               struct shown *shown)
+{
+    size_t room = s->tx->accepted, count = 0;
+    struct slice *list = arena_alloc(&shown->arena, room * sizeof(*list));
+
+    for (const struct recipient *r = s->tx->recipients;
+         r != NULL && count < room; r = r->next)
+        if (r->accepted)
+            list[count++] = show_address(s, shown, r->rcpt.forward_path.text);
+    if (count != 0)
+        log_addresses(line, "orig_to", list, count);
+
+    count = 0;
+    size_t targets = 0;
+    for (unsigned i = 0; i < s->outbound_count; i++)
+        for (const struct offer *f = s->outbounds[i]->offers; f != NULL;
+             f = f->next)
+            targets += f->wanted ? 1 : 0;
+    list = arena_alloc(&shown->arena, targets * sizeof(*list));
+    for (const struct recipient *r = s->tx->recipients; r != NULL; r = r->next)
+        for (unsigned i = 0; i < s->outbound_count; i++)
+            for (const struct offer *f = s->outbounds[i]->offers; f != NULL;
+                 f = f->next)
+                if (f->wanted && f->recipient == r && count < targets)
+                    list[count++] = show_address(s, shown, f->path.text);
+    if (count != 0)
+        log_addresses(line, "to", list, count);
+}
+
+static void
+put_srs(struct relay_session *s, struct log_line *line, struct shown *shown)
+{
+    struct slice list[OUTBOUNDS_MAX];
+    size_t count = 0;
+
+    for (unsigned i = 0; i < s->outbound_count; i++) {
+        const struct outbound *o = s->outbounds[i];
+        if (outbound_has_wanted(o) &&
+            !slice_equal(o->reverse_path, s->tx->mail.reverse_path.text))
+            list[count++] = show_address(s, shown, o->reverse_path);
+    }
+    if (count != 0)
+        log_addresses(line, "srs", list, count);
+}
+
+static void
+put_dkim(const struct transaction *tx, struct log_line *line)
+{
+    struct buf none = { 0 };
+
+    if (tx->dkim.len != 0) {
+        struct slice words = buf_slice(&tx->dkim);
+        log_words(line, "dkim", &words, 1);
+        return;
+    }
+    buf_printf(&none, "none(%s)",
+               tx->unsigned_because != NULL ? tx->unsigned_because : "-");
+    log_value(line, "dkim", buf_slice(&none));
+    buf_free(&none);
+}
+
+static void
+put_delays(struct relay_session *s, struct log_line *line)
+{
+    const struct transaction *tx = s->tx;
+    struct buf text = { 0 };
+    uint64_t parts[] = { tx->content_ended - tx->started,
+                         tx->signed_at - tx->content_ended,
+                         s->now.ms - tx->signed_at };
+
+    for (size_t i = 0; i < 3; i++)
+        buf_printf(&text, "%s%llu.%03llu", i != 0 ? "/" : "",
+                   (unsigned long long)(parts[i] / 1000),
+                   (unsigned long long)(parts[i] % 1000));
+    log_value(line, "delays", buf_slice(&text));
+    buf_free(&text);
+}
+
+void
+journal_transaction(struct relay_session *s, enum relay_result result,
+                    enum outcome outcome, struct smtp_reply reply)
+{
+    struct transaction *tx = s->tx;
+    struct shown shown = { 0 };
+    struct log_line line;
+
+    s->counters->transactions[result]++;
+    /* Its recipients have had their lines, one by one. */
+    if (tx->accepted == 0 && tx->worst.code != 0)
+        return;
+    if (result != RELAY_ACCEPTED && result != RELAY_DISCARDED)
+        count_reason(s, outcome);
+    /* A probe that ends with RSET or QUIT is nobody's news. */
+    begin(s, &line, outcome == OUTCOME_RESET ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+          &shown);
+    put_srs(s, &line, &shown);
+    put_recipients(s, &line, &shown);
+    if (tx->content_ended != 0) {
+        log_number(&line, "size", tx->spool.length);
+        put_dkim(tx, &line);
+        put_delays(s, &line);
+        if (s->server.decoder.long_line)
+            log_value(&line, "note", SLICE_OF("long-lines"));
+    }
+    log_value(&line, "status", slice_from(status_word(result)));
+    if (result != RELAY_ACCEPTED && result != RELAY_DISCARDED)
+        log_value(&line, "reason", slice_from(outcome_reason(outcome)));
+    put_reply(&line, reply);
+    log_end(&line, &s->shared->log);
+    arena_free(&shown.arena);
+}
+
+void
+journal_srs(struct relay_session *s, const struct expand *e)
+{
+    struct relay_counters *c = s->counters;
+
+    if (e->counts.srs_rewritten) {
+        if (e->counts.srs_stored)
+            c->srs_stored++;
+        else if (slice_starts_nocase(e->rewritten, SLICE_OF("SRS1")))
+            c->srs_srs1++;
+        else
+            c->srs_srs0++;
+        if (srs_local_length(e->rewritten) > 64)
+            c->srs_too_long++;
+    } else if (e->sender != NULL && *e->sender == EXPAND_SENDER_OURS) {
+        c->srs_skipped++;
+    }
+    if (!e->counts.srs_tried)
+        return;
+    if (e->counts.srs == SRS_OK) {
+        c->srs_ok++;
+        return;
+    }
+    s->shared->srs_failures++;
+    if (e->counts.srs == SRS_EXPIRED)
+        c->srs_expired++;
+    else if (e->counts.srs == SRS_HASH_BAD || e->counts.srs == SRS_HASH_SHORT)
+        c->srs_hash++;
+    else
+        c->srs_malformed++;
+}

@@ -1,0 +1,695 @@
+#include "session.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* ---- groups
+ * ------------------------------------------------------------------ */
+
+struct outbound *
+outbound_find(struct relay_session *s, const struct relay_target *target)
+{
+    for (unsigned i = 0; i < s->outbound_count; i++) {
+        struct outbound *o = s->outbounds[i];
+        if (o->leaves == target->leaves &&
+            slice_equal(o->reverse_path, target->reverse_path) &&
+            slice_equal_nocase(o->srs_domain, target->srs_domain))
+            return o;
+    }
+    if (s->outbound_count == OUTBOUNDS_MAX)
+        return NULL;
+    struct outbound *o = mem_try(sizeof(*o));
+    if (o == NULL)
+        return NULL;
+    o->index = s->outbound_count;
+    o->leaves = target->leaves;
+    o->reverse_path = target->reverse_path;
+    o->srs_domain = target->srs_domain;
+    o->last_offer = &o->offers;
+    o->failure_outcome = OUTCOME_NONE;
+    s->outbounds[s->outbound_count++] = o;
+    return o;
+}
+
+void
+outbound_free(struct outbound *o)
+{
+    smtp_client_free(&o->client);
+    buf_free(&o->xforward);
+    buf_free(&o->fields);
+    free(o);
+}
+
+struct offer *
+outbound_offer(struct relay_session *s, struct outbound *o,
+               const struct smtp_path *path, struct recipient *recipient)
+{
+    for (struct offer *f = o->offers; f != NULL; f = f->next)
+        if (f->state == OFFER_ACCEPTED && !f->wanted &&
+            smtp_path_equal(&f->path, path)) {
+            f->wanted = true;
+            f->recipient = recipient;
+            return f;
+        }
+    struct offer *offer = arena_try(&s->arena, sizeof(*offer));
+    if (offer == NULL)
+        return NULL;
+    offer->path = *path;
+    offer->recipient = recipient;
+    offer->wanted = true;
+    *o->last_offer = offer;
+    o->last_offer = &offer->next;
+    return offer;
+}
+
+bool
+outbound_is_settled(const struct outbound *o)
+{
+    for (const struct offer *f = o->offers; f != NULL; f = f->next)
+        if (f->state == OFFER_WAITING)
+            return false;
+    return true;
+}
+
+bool
+outbound_has_wanted(const struct outbound *o)
+{
+    for (const struct offer *f = o->offers; f != NULL; f = f->next)
+        if (f->wanted && f->state == OFFER_ACCEPTED)
+            return true;
+    return false;
+}
+
+bool
+outbound_needs_rebuild(const struct outbound *o)
+{
+    if (o->rebuild)
+        return true;
+    for (const struct offer *f = o->offers; f != NULL; f = f->next)
+        if (!f->wanted && f->state == OFFER_ACCEPTED)
+            return true;
+    return false;
+}
+
+/* ---- sending the envelope
+ * ------------------------------------------------------ */
+
+void
+outbound_write(struct relay_session *s, struct outbound *o, struct slice octets)
+{
+    if (octets.len != 0)
+        s->ops->to_upstream(s->ctx, o->index, octets);
+}
+
+static bool
+command(struct outbound *o, enum smtp_step step, struct slice line,
+        struct buf *out)
+{
+    return smtp_client_send(&o->client, step, line, out);
+}
+
+/*
+ * The client's parameters, less what upstream does not offer. AUTH= never
+ * goes on: a re-injection service without SASL refuses it, and after
+ * rewriting it would name somebody else (RFC 4954, 5).
+ */
+static bool
+add_params(const struct outbound *o, struct slice params, struct buf *line)
+{
+    static const struct {
+        struct slice name;
+        unsigned keyword;
+    } known[] = {
+        { SLICE("SIZE"), SMTP_HAS_SIZE },
+        { SLICE("BODY"), SMTP_HAS_8BITMIME },
+        { SLICE("SMTPUTF8"), SMTP_HAS_SMTPUTF8 },
+        { SLICE("RET"), SMTP_HAS_DSN },
+        { SLICE("ENVID"), SMTP_HAS_DSN },
+        { SLICE("NOTIFY"), SMTP_HAS_DSN },
+        { SLICE("ORCPT"), SMTP_HAS_DSN },
+    };
+
+    while (params.len != 0) {
+        struct slice word = slice_cut(&params, ' ');
+        struct slice name = slice_head(word, slice_find(word, '='));
+        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+            if (slice_equal_nocase(name, known[i].name) &&
+                (o->client.ehlo.keywords & known[i].keyword) != 0)
+                if (!buf_try_append(line, SLICE_OF(" ")) ||
+                    !buf_try_append(line, word))
+                    return false;
+    }
+    return true;
+}
+
+static bool
+send_mail(struct relay_session *s, struct outbound *o, struct buf *out)
+{
+    struct buf line = { 0 };
+
+    bool ok = buf_try_append(&line, SLICE_OF("MAIL FROM:<")) &&
+              buf_try_append(&line, o->reverse_path) &&
+              buf_try_append(&line, SLICE_OF(">")) &&
+              add_params(o, s->tx->mail.params, &line) &&
+              buf_try_append(&line, SLICE_OF("\r\n")) &&
+              command(o, SMTP_STEP_MAIL, buf_slice(&line), out);
+    o->mail = MAIL_SENT;
+    buf_free(&line);
+    return ok;
+}
+
+static bool
+send_rcpt(struct outbound *o, struct offer *f, struct buf *out)
+{
+    const struct smtp_rcpt *rcpt = &f->recipient->rcpt;
+    struct buf line = { 0 };
+
+    bool ok = buf_try_append(&line, SLICE_OF("RCPT TO:<")) &&
+              buf_try_append(&line, f->path.text) &&
+              buf_try_append(&line, SLICE_OF(">")) &&
+              add_params(o, rcpt->params, &line);
+    /* So that a DSN names the address that the sender wrote to (RFC 3461,
+     * 5.2.7.1; a MAY). */
+    if (ok && f->recipient->rewritten && rcpt->orcpt.ptr == NULL &&
+        (o->client.ehlo.keywords & SMTP_HAS_DSN) != 0) {
+        ok = buf_try_append(&line, SLICE_OF(" ORCPT=")) &&
+             buf_try_reserve(&line, 12 * rcpt->forward_path.text.len + 16);
+        if (ok)
+            smtp_orcpt_print(rcpt->forward_path.text, &line);
+    }
+    ok = ok && buf_try_append(&line, SLICE_OF("\r\n")) &&
+         command(o, SMTP_STEP_RCPT, buf_slice(&line), out);
+    f->in_flight = true;
+    buf_free(&line);
+    return ok;
+}
+
+static struct offer *
+next_to_send(struct outbound *o)
+{
+    for (struct offer *f = o->offers; f != NULL; f = f->next)
+        if (f->state == OFFER_WAITING && !f->in_flight)
+            return f;
+    return NULL;
+}
+
+/* The next command of the envelope, if there is one. */
+static bool
+send_next(struct relay_session *s, struct outbound *o, struct buf *out,
+          bool *done)
+{
+    *done = false;
+    if (o->xforward.len != 0) {
+        struct slice all = buf_slice(&o->xforward);
+        struct slice line = slice_head(all, slice_find(all, '\n') + 1);
+        bool ok = command(o, SMTP_STEP_XFORWARD, line, out);
+        buf_drop(&o->xforward, line.len);
+        return ok;
+    }
+    struct offer *f = next_to_send(o);
+    if (f == NULL) {
+        *done = true;
+        return true;
+    }
+    if (o->mail == MAIL_DUE)
+        return send_mail(s, o, out);
+    return send_rcpt(o, f, out);
+}
+
+static void
+send_envelope(struct relay_session *s, struct outbound *o)
+{
+    struct buf out = { 0 };
+    bool pipelining = (o->client.ehlo.keywords & SMTP_HAS_PIPELINING) != 0;
+    bool done = false, ok = true;
+
+    if (s->tx->mail.utf8 &&
+        (o->client.ehlo.keywords & SMTP_HAS_SMTPUTF8) == 0) {
+        outbound_fail(s, o, OUTCOME_NO_UTF8);
+        return;
+    }
+    /* smtpd forgets XFORWARD with each transaction. */
+    if (o->mail == MAIL_UNSENT && next_to_send(o) != NULL) {
+        xforward_print(&s->server.xforward, o->client.ehlo.xforward,
+                       &o->xforward);
+        o->mail = MAIL_DUE;
+    }
+    while (ok && !done && (pipelining || smtp_client_pending(&o->client) == 0))
+        ok = send_next(s, o, &out, &done);
+    outbound_write(s, o, buf_slice(&out));
+    buf_free(&out);
+    if (!ok)
+        outbound_fail(s, o, OUTCOME_NO_MEMORY);
+}
+
+void
+outbound_push(struct relay_session *s, struct outbound *o)
+{
+    switch (o->state) {
+    case OUTBOUND_CLOSED:
+        if (next_to_send(o) != NULL) {
+            o->state = OUTBOUND_DIALLING;
+            o->redialled = false;
+            s->ops->dial(s->ctx, o->index, RELAY_DIAL_ANY);
+        }
+        break;
+    case OUTBOUND_OPEN:
+        send_envelope(s, o);
+        break;
+    case OUTBOUND_DIALLING:
+    case OUTBOUND_GREETING:
+    case OUTBOUND_DATA:
+    case OUTBOUND_CONTENT:
+    case OUTBOUND_SENT:
+    case OUTBOUND_DOT:
+    case OUTBOUND_FINAL:
+        break;
+    }
+}
+
+void
+outbound_rebuild(struct relay_session *s, struct outbound *o)
+{
+    struct offer **link = &o->offers;
+    struct buf out = { 0 };
+
+    while (*link != NULL) {
+        struct offer *f = *link;
+        if (!f->wanted || f->state == OFFER_REFUSED) {
+            *link = f->next;
+            continue;
+        }
+        f->state = OFFER_WAITING;
+        f->in_flight = false;
+        link = &f->next;
+    }
+    o->last_offer = link;
+    o->rebuild = false;
+    o->replaying = true;
+    o->failure_outcome = OUTCOME_NONE;
+    if (o->state == OUTBOUND_OPEN) {
+        bool ok = command(o, SMTP_STEP_RSET, SLICE_OF("RSET\r\n"), &out);
+        o->mail = MAIL_UNSENT;
+        outbound_write(s, o, buf_slice(&out));
+        buf_free(&out);
+        if (!ok) {
+            outbound_fail(s, o, OUTCOME_NO_MEMORY);
+            return;
+        }
+    }
+    outbound_push(s, o);
+}
+
+void
+outbound_data(struct relay_session *s, struct outbound *o)
+{
+    struct buf out = { 0 };
+
+    assert(o->state == OUTBOUND_OPEN && outbound_has_wanted(o));
+    o->state = OUTBOUND_DATA;
+    bool ok = command(o, SMTP_STEP_DATA, SLICE_OF("DATA\r\n"), &out);
+    outbound_write(s, o, buf_slice(&out));
+    buf_free(&out);
+    if (!ok)
+        outbound_fail(s, o, OUTCOME_NO_MEMORY);
+}
+
+/* ---- ending
+ * -------------------------------------------------------------------- */
+
+static void
+disconnect(struct outbound *o)
+{
+    smtp_client_free(&o->client);
+    buf_free(&o->xforward);
+    o->state = OUTBOUND_CLOSED;
+    o->mail = MAIL_UNSENT;
+    for (struct offer *f = o->offers; f != NULL; f = f->next)
+        f->in_flight = false;
+}
+
+void
+outbound_drop(struct relay_session *s, struct outbound *o)
+{
+    if (o->state != OUTBOUND_CLOSED)
+        s->ops->drop(s->ctx, o->index);
+    disconnect(o);
+}
+
+void
+outbound_release(struct relay_session *s, struct outbound *o)
+{
+    switch (o->state) {
+    case OUTBOUND_CLOSED:
+        return;
+    case OUTBOUND_FINAL:
+        s->ops->release(s->ctx, o->index, &o->client.ehlo);
+        break;
+    case OUTBOUND_OPEN:
+        s->ops->release(s->ctx, o->index, NULL);
+        break;
+    case OUTBOUND_DIALLING:
+    case OUTBOUND_GREETING:
+    case OUTBOUND_DATA:
+    case OUTBOUND_CONTENT:
+    case OUTBOUND_SENT:
+    case OUTBOUND_DOT:
+        /* In content: no dot, no QUIT (a QUIT would be content). */
+        s->ops->drop(s->ctx, o->index);
+        break;
+    }
+    disconnect(o);
+}
+
+void
+outbound_fail(struct relay_session *s, struct outbound *o, enum outcome outcome)
+{
+    bool promised = outbound_has_wanted(o);
+
+    outbound_drop(s, o);
+    o->failure = outcome_reply(outcome);
+    o->failure_outcome = outcome;
+    o->rebuild = promised;
+    for (struct offer *f = o->offers; f != NULL; f = f->next)
+        if (f->state == OFFER_WAITING) {
+            f->state = OFFER_REFUSED;
+            f->reply = o->failure;
+        }
+}
+
+/* ---- what upstream says
+ * ----------------------------------------------------------- */
+
+/* A kept connection may have died of old age: nothing was promised on it, so
+ * nobody has to know. */
+static bool
+is_stale(const struct outbound *o)
+{
+    return o->reused && !o->redialled && o->state <= OUTBOUND_OPEN &&
+           !outbound_has_wanted(o);
+}
+
+static void
+redial(struct relay_session *s, struct outbound *o)
+{
+    disconnect(o);
+    o->redialled = true;
+    o->reused = false;
+    o->state = OUTBOUND_DIALLING;
+    s->ops->dial(s->ctx, o->index, RELAY_DIAL_FRESH);
+}
+
+static void
+lose(struct relay_session *s, struct outbound *o, enum outcome outcome)
+{
+    if (is_stale(o)) {
+        s->ops->drop(s->ctx, o->index);
+        redial(s, o);
+        return;
+    }
+    outbound_fail(s, o, outcome);
+}
+
+/* The reply outlives the parser's buffer: it goes into the arena. */
+static bool
+keep_reply(struct relay_session *s, const struct smtp_reply *reply,
+           struct smtp_reply *kept)
+{
+    kept->code = reply->code;
+    return arena_try_copy(&s->arena, reply->text, &kept->text);
+}
+
+static void
+count_reply(struct relay_session *s, const struct smtp_reply *reply)
+{
+    if (reply->code >= 500)
+        s->counters->upstream_5xx++;
+    else if (reply->code >= 400)
+        s->counters->upstream_4xx++;
+    else
+        s->counters->upstream_2xx++;
+}
+
+static void
+on_mail_reply(struct relay_session *s, struct outbound *o,
+              const struct smtp_reply *reply)
+{
+    if (reply->code < 400) {
+        o->mail = MAIL_ACCEPTED;
+        return;
+    }
+    if (!keep_reply(s, reply, &o->failure)) {
+        outbound_fail(s, o, OUTCOME_NO_MEMORY);
+        return;
+    }
+    o->mail = MAIL_UNSENT;
+    for (struct offer *f = o->offers; f != NULL; f = f->next)
+        if (f->state == OFFER_WAITING) {
+            f->state = OFFER_REFUSED;
+            f->reply = o->failure;
+        }
+}
+
+static void
+on_rcpt_reply(struct relay_session *s, struct outbound *o,
+              const struct smtp_reply *reply)
+{
+    struct offer *f = o->offers;
+
+    while (f != NULL && !f->in_flight)
+        f = f->next;
+    if (f == NULL) {
+        outbound_fail(s, o, OUTCOME_UPSTREAM_GARBLED);
+        return;
+    }
+    f->in_flight = false;
+    /* MAIL was refused: what is said of its RCPTs has no meaning. */
+    if (f->state != OFFER_WAITING)
+        return;
+    if (!keep_reply(s, reply, &f->reply)) {
+        outbound_fail(s, o, OUTCOME_NO_MEMORY);
+        return;
+    }
+    f->state = reply->code < 400 ? OFFER_ACCEPTED : OFFER_REFUSED;
+}
+
+static void
+on_xforward_reply(struct relay_session *s, const struct smtp_reply *reply)
+{
+    if (reply->code < 400 || s->shared->xforward_refused_logged)
+        return;
+    s->shared->xforward_refused_logged = true;
+    log_message(&s->shared->log, LOG_LEVEL_WARNING, (struct slice){ 0 },
+                "upstream refuses XFORWARD (%u %.*s): its log will not show "
+                "the client; set smtpd_authorized_xforward_hosts there",
+                reply->code, SLICE_ARG(reply->text));
+}
+
+static void
+on_reply(struct relay_session *s, struct outbound *o, enum smtp_step step,
+         const struct smtp_reply *reply)
+{
+    if (reply->code == 421 && is_stale(o)) {
+        lose(s, o, OUTCOME_UPSTREAM_LOST);
+        return;
+    }
+    count_reply(s, reply);
+    switch (step) {
+    case SMTP_STEP_XFORWARD:
+        on_xforward_reply(s, reply);
+        break;
+    case SMTP_STEP_MAIL:
+        on_mail_reply(s, o, reply);
+        break;
+    case SMTP_STEP_RCPT:
+        on_rcpt_reply(s, o, reply);
+        break;
+    case SMTP_STEP_RSET:
+        if (reply->code >= 400)
+            outbound_fail(s, o, OUTCOME_UPSTREAM_GARBLED);
+        break;
+    case SMTP_STEP_DATA:
+        if (reply->code == 354) {
+            o->state = OUTBOUND_CONTENT;
+            o->writable = true;
+            break;
+        }
+        o->state = OUTBOUND_OPEN;
+        o->failure_outcome = OUTCOME_UPSTREAM_REPLY;
+        if (!keep_reply(s, reply, &o->failure))
+            outbound_fail(s, o, OUTCOME_NO_MEMORY);
+        break;
+    case SMTP_STEP_DOT:
+        o->state = OUTBOUND_FINAL;
+        /* What Postfix has accepted stays accepted, memory or not. */
+        if (!keep_reply(s, reply, &o->final))
+            o->final.text = SLICE_OF("2.0.0 Ok");
+        if (reply->code >= 400 && o->final.text.len == 0)
+            o->final.text = SLICE_OF("Error");
+        break;
+    case SMTP_STEP_GREETING:
+    case SMTP_STEP_EHLO:
+    case SMTP_STEP_HELO:
+    case SMTP_STEP_QUIT:
+        break; /* the client engine keeps these to itself */
+    }
+}
+
+static void
+progress(struct relay_session *s)
+{
+    switch (s->phase) {
+    case PHASE_OFFERING:
+    case PHASE_REBUILDING:
+        envelope_progress(s);
+        break;
+    case PHASE_SENDING:
+        content_progress(s);
+        break;
+    case PHASE_COMMANDS:
+    case PHASE_RESOLVING:
+    case PHASE_CONTENT:
+    case PHASE_SIGNING:
+    case PHASE_ENDED:
+        break; /* what happened is remembered in the outbound */
+    }
+}
+
+static struct outbound *
+find(struct relay_session *s, unsigned index, struct relay_time now)
+{
+    s->now = now;
+    if (s->phase == PHASE_ENDED || index >= s->outbound_count)
+        return NULL;
+    struct outbound *o = s->outbounds[index];
+    return o->state != OUTBOUND_CLOSED ? o : NULL;
+}
+
+void
+relay_on_upstream_open(struct relay_session *s, unsigned index,
+                       const struct smtp_ehlo *known, struct relay_time now)
+{
+    struct outbound *o = find(s, index, now);
+
+    if (o == NULL)
+        return;
+    smtp_client_free(&o->client);
+    o->reused = known != NULL;
+    if (known != NULL) {
+        smtp_client_resume(&o->client, s->conf->hostname, known);
+        o->state = OUTBOUND_OPEN;
+        outbound_push(s, o);
+    } else {
+        smtp_client_open(&o->client, s->conf->hostname);
+        o->state = OUTBOUND_GREETING;
+    }
+    progress(s);
+    session_flush(s);
+}
+
+static enum outcome
+garbled(const struct outbound *o)
+{
+    /* Whatever upstream says in mid-content, the content did not get there. */
+    return o->state == OUTBOUND_CONTENT || o->state == OUTBOUND_SENT
+               ? OUTCOME_UPSTREAM_LOST
+               : OUTCOME_UPSTREAM_GARBLED;
+}
+
+void
+relay_on_upstream_octets(struct relay_session *s, unsigned index,
+                         struct slice octets, struct relay_time now)
+{
+    struct outbound *o = find(s, index, now);
+    struct buf out = { 0 };
+
+    while (o != NULL && o->state != OUTBOUND_CLOSED &&
+           o->state != OUTBOUND_DIALLING) {
+        struct smtp_reply reply = { 0 };
+        enum smtp_step step = SMTP_STEP_GREETING;
+        enum smtp_client_event event =
+            smtp_client_take(&o->client, &octets, &out, &step, &reply);
+        outbound_write(s, o, buf_slice(&out));
+        buf_clear(&out);
+        if (event == SMTP_CLIENT_MORE)
+            break;
+        switch (event) {
+        case SMTP_CLIENT_MORE:
+            break;
+        case SMTP_CLIENT_READY:
+            s->shared->upstream = o->client.ehlo;
+            s->shared->upstream_seen = true;
+            o->state = OUTBOUND_OPEN;
+            break;
+        case SMTP_CLIENT_REPLY:
+            on_reply(s, o, step, &reply);
+            break;
+        case SMTP_CLIENT_REFUSED:
+            count_reply(s, &reply);
+            outbound_fail(s, o, OUTCOME_UPSTREAM_DOWN);
+            break;
+        case SMTP_CLIENT_BAD:
+            s->counters->upstream_garbled++;
+            lose(s, o, garbled(o));
+            break;
+        }
+        if (o->state == OUTBOUND_OPEN)
+            outbound_push(s, o);
+        /* Nothing of one reply may be left when its effects are drawn, since
+         * they can end the transaction and with it the outbound. */
+        if (octets.len == 0)
+            break;
+    }
+    buf_free(&out);
+    if (o != NULL)
+        progress(s);
+    session_flush(s);
+}
+
+void
+relay_on_upstream_lost(struct relay_session *s, unsigned index,
+                       enum relay_lost how, struct relay_time now)
+{
+    struct outbound *o = find(s, index, now);
+    enum outcome outcome = OUTCOME_UPSTREAM_LOST;
+
+    if (o == NULL)
+        return;
+    switch (how) {
+    case RELAY_LOST_REFUSED:
+        s->counters->upstream_refused++;
+        outcome = OUTCOME_UPSTREAM_DOWN;
+        break;
+    case RELAY_LOST_TIMEOUT:
+        s->counters->upstream_timeout++;
+        outcome = o->state <= OUTBOUND_GREETING ? OUTCOME_UPSTREAM_DOWN
+                                                : OUTCOME_UPSTREAM_TIMEOUT;
+        break;
+    case RELAY_LOST_CLOSED:
+        s->counters->upstream_lost++;
+        if (o->state <= OUTBOUND_GREETING)
+            outcome = OUTCOME_UPSTREAM_DOWN;
+        break;
+    }
+    if (o->state == OUTBOUND_FINAL) {
+        /* Its final reply is here; that it is gone now changes nothing. */
+        disconnect(o);
+    } else {
+        lose(s, o, outcome);
+    }
+    progress(s);
+    session_flush(s);
+}
+
+void
+relay_on_writable(struct relay_session *s, unsigned index,
+                  struct relay_time now)
+{
+    struct outbound *o = find(s, index, now);
+
+    if (o == NULL)
+        return;
+    o->writable = true;
+    progress(s);
+    session_flush(s);
+}

@@ -1,0 +1,110 @@
+#include "relay.h"
+
+/* One domain is the other, or its parent, at a label boundary. */
+static bool
+is_parent_or_same(struct slice parent, struct slice domain)
+{
+    if (!slice_ends_nocase(domain, parent))
+        return false;
+    return domain.len == parent.len ||
+           domain.ptr[domain.len - parent.len - 1] == '.';
+}
+
+static bool
+is_related(const struct relay_signing_input *input, struct slice domain,
+           struct arena *arena)
+{
+    struct slice sender, ascii;
+
+    if (input->related || input->reverse_path.len == 0)
+        return true;
+    sender = slice_tail(input->reverse_path,
+                        slice_find_last(input->reverse_path, '@') + 1);
+    if (!smtp_domain_to_ascii(sender, arena, &ascii))
+        return false;
+    return is_parent_or_same(ascii, domain) || is_parent_or_same(domain, ascii);
+}
+
+/* All authors must lead to one d=. */
+static const char *
+choose_author(const struct conf *conf, const struct relay_signing_input *input,
+              struct arena *arena, struct relay_signing *signing)
+{
+    struct slice *domains;
+    size_t count;
+    enum mail_from_status status =
+        mail_from_domains(input->header, arena, &domains, &count);
+
+    if (status != MAIL_FROM_OK)
+        return mail_from_status_word(status);
+    for (size_t i = 0; i < count; i++) {
+        const struct dkim_key *keys[DKIM_SIGNATURES_MAX];
+        struct slice found = { 0 };
+        size_t n =
+            dkim_keyset_find(conf->dkim.keys, domains[i], conf->dkim.subdomains,
+                             keys, DKIM_SIGNATURES_MAX, &found);
+        if (n == 0)
+            return "no-key";
+        if (i != 0 && !slice_equal(found, signing->domain))
+            return "from-disagree";
+        signing->domain = found;
+        signing->key_count = n;
+        for (size_t k = 0; k < n; k++)
+            signing->keys[k] = keys[k];
+    }
+    if (!conf->dkim.sign_mismatch && !is_related(input, signing->domain, arena))
+        return "from-mismatch";
+    return NULL;
+}
+
+static const char *
+choose_forwarder(const struct conf *conf,
+                 const struct relay_signing_input *input, struct arena *arena,
+                 struct relay_signing *signing)
+{
+    struct slice ascii;
+
+    if (!conf->dkim.sign_forwarded)
+        return "off";
+    if (input->srs_domain.len == 0 ||
+        !smtp_domain_to_ascii(input->srs_domain, arena, &ascii))
+        return "no-key";
+    signing->key_count =
+        dkim_keyset_find(conf->dkim.keys, ascii, conf->dkim.subdomains,
+                         signing->keys, DKIM_SIGNATURES_MAX, &signing->domain);
+    return signing->key_count != 0 ? NULL : "no-key";
+}
+
+const char *
+relay_choose_keys(const struct conf *conf,
+                  const struct relay_signing_input *input, struct arena *arena,
+                  struct relay_signing *signing)
+{
+    const char *why = "inbound";
+
+    *signing = (struct relay_signing){ 0 };
+    if (input->role == CONF_INBOUND && !input->leaves)
+        return why;
+    if (conf->dkim.keys == NULL)
+        return "no-keys";
+    const char *odd = dkim_examine(input->header, &conf->dkim.headers);
+    if (odd != NULL)
+        return odd;
+    if (input->role == CONF_OUTBOUND) {
+        why = choose_author(conf, input, arena, signing);
+        if (why == NULL)
+            return NULL;
+        *signing = (struct relay_signing){ 0 };
+    }
+    /* What leaves by an alias is ours to vouch for as its forwarder, on any
+     * listener. */
+    if (input->leaves) {
+        const char *forwarder = choose_forwarder(conf, input, arena, signing);
+        if (forwarder == NULL)
+            return NULL;
+        *signing = (struct relay_signing){ 0 };
+        if (input->role == CONF_INBOUND)
+            why = forwarder;
+    }
+    return why;
+}
