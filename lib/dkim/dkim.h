@@ -112,6 +112,10 @@ struct dkim_names { /* field names for h= */
 extern const struct dkim_names dkim_default_headers;
 extern const struct dkim_names dkim_default_oversign;
 
+/* False for names that never stand in h=, whoever asks for them: trace fields,
+ * Bcc, X-*, ARC-*, what is no field name, and names with ";". */
+bool dkim_name_may_be_signed(struct slice name);
+
 /*
  * Can this message be signed at all, i.e. do all verifiers read it as we do?
  * NULL: yes. Else a fixed word for `dkim=none(WORD)`: no-from, several-from,

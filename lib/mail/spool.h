@@ -25,8 +25,8 @@ enum { MAIL_SPOOL_WINDOW = 64 * 1024 };
 
 /* All zeroes, then mail_spool_init. */
 struct mail_spool {
-    struct buf memory; /* the start of the content; all of it if fd < 0 */
-    int fd;
+    struct buf memory; /* all of the content; with a file, its unwritten end */
+    int fd;            /* > 0 if there is a file */
     uint64_t length;
     size_t memory_max;
     const char *directory;
@@ -40,13 +40,18 @@ void mail_spool_init(struct mail_spool *spool, size_t memory_max,
                      const char *directory, struct mail_spool_quota *quota);
 void mail_spool_free(struct mail_spool *spool); /* closes, gives quota back */
 
+/*
+ * Once it fails it stays so, and memory, file and quota are given back at
+ * once. A file over RLIMIT_FSIZE is FULL, in a process that ignores SIGXFSZ.
+ */
 enum mail_spool_status mail_spool_write(struct mail_spool *spool,
                                         struct slice octets);
 
 /*
- * The window that starts at offset: a view into memory, or up to `size`
- * octets read into `window`. Empty at the end. Thread-safe against other
- * readers: only pread. False: the read failed or came short.
+ * The window that starts at offset: a view into memory, or octets read into
+ * `window`; never more than `size`, and not less than one before the end.
+ * Empty at the end. Thread-safe against other readers: only pread. False: the
+ * read failed or came short.
  */
 bool mail_spool_read(const struct mail_spool *spool, uint64_t offset,
                      char *window, size_t size, struct slice *octets);

@@ -1,0 +1,266 @@
+#include "canon.h"
+
+#include "dkim.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    GATHER = 16 * 1024, /* small stretches are hashed together */
+    STRETCH = 1024,     /* longer ones where they lie */
+    BLOCK = 64,         /* octets looked at together */
+};
+
+/*
+ * White space and line ends are held back, as counts, until it is known
+ * whether something follows them (RFC 6376, 3.4.4). All zero: whatever comes
+ * next goes out as it is, unless it is white space or CR.
+ */
+struct dkim_body {
+    EVP_MD_CTX *md;
+    uint64_t line_ends; /* CRLFs */
+    bool blank;         /* white space behind them */
+    bool cr;            /* a CR behind that: the half of a CRLF? */
+    bool any;           /* is there any canonical content */
+    bool failed;
+    size_t gathered;
+    char gather[GATHER];
+};
+
+struct dkim_body *
+dkim_body_new(void)
+{
+    struct dkim_body *body = mem_alloc(sizeof(*body));
+
+    body->md = EVP_MD_CTX_new();
+    if (body->md == NULL ||
+        EVP_DigestInit_ex(body->md, EVP_sha256(), NULL) != 1) {
+        dkim_body_free(body);
+        return NULL;
+    }
+    return body;
+}
+
+void
+dkim_body_free(struct dkim_body *body)
+{
+    if (body == NULL)
+        return;
+    EVP_MD_CTX_free(body->md);
+    free(body);
+}
+
+static void
+hash(struct dkim_body *body, const char *ptr, size_t len)
+{
+    if (len != 0 && EVP_DigestUpdate(body->md, ptr, len) != 1)
+        body->failed = true;
+}
+
+static void
+flush(struct dkim_body *body)
+{
+    hash(body, body->gather, body->gathered);
+    body->gathered = 0;
+}
+
+static void
+emit(struct dkim_body *body, const char *ptr, size_t len)
+{
+    body->any = true;
+    if (len >= STRETCH) {
+        flush(body);
+        hash(body, ptr, len);
+        return;
+    }
+    if (len > GATHER - body->gathered)
+        flush(body);
+    memcpy(body->gather + body->gathered, ptr, len);
+    body->gathered += len;
+}
+
+/* Text follows, so what was held back counts. */
+static void
+emit_held(struct dkim_body *body)
+{
+    for (; body->line_ends != 0; body->line_ends--)
+        emit(body, "\r\n", 2);
+    if (body->blank)
+        emit(body, " ", 1);
+    body->blank = false;
+}
+
+static bool
+is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static void
+step(struct dkim_body *body, char c)
+{
+    if (body->cr) {
+        body->cr = false;
+        if (c == '\n') {
+            body->blank = false;
+            body->line_ends++;
+            return;
+        }
+        emit_held(body);
+        emit(body, "\r", 1); /* alone it is an octet like others */
+    }
+    if (c == '\r') {
+        body->cr = true;
+    } else if (is_blank(c)) {
+        body->blank = true;
+    } else {
+        emit_held(body);
+        emit(body, &c, 1);
+    }
+}
+
+/*
+ * Is there white space in ptr[0..BLOCK) that canonicalization may change: a
+ * tab, or a blank before white space or a CR? Reads one octet more. Written
+ * so that compilers make vector code of it.
+ */
+static bool
+block_may_change(const char *ptr)
+{
+    unsigned char any = 0;
+
+    for (size_t i = 0; i < BLOCK; i++) {
+        unsigned char tab = ptr[i] == '\t';
+        unsigned char blank = ptr[i] == ' ';
+        unsigned char next =
+            (unsigned char)((ptr[i + 1] == ' ') | (ptr[i + 1] == '\r') |
+                            (ptr[i + 1] == '\t'));
+        any |= (unsigned char)(tab | (blank & next));
+    }
+    return any != 0;
+}
+
+/*
+ * How many octets at the start of text are the same in canonical form. The
+ * last octet of text is neither white space nor part of a line end, and
+ * nothing is held back.
+ */
+static size_t
+unchanged(struct slice text)
+{
+    size_t at = 0;
+
+    while (text.len - at > BLOCK && !block_may_change(text.ptr + at))
+        at += BLOCK;
+    for (; at < text.len; at++) {
+        char c = text.ptr[at];
+        if (c == '\t')
+            break;
+        if (c == ' ' &&
+            (is_blank(text.ptr[at + 1]) || text.ptr[at + 1] == '\r'))
+            break;
+    }
+    return at;
+}
+
+/* Without the white space and line ends behind it: these are not decided. */
+static struct slice
+without_end(struct slice octets)
+{
+    while (octets.len != 0) {
+        char c = octets.ptr[octets.len - 1];
+        if (!is_blank(c) && c != '\r' && c != '\n')
+            break;
+        octets.len--;
+    }
+    return octets;
+}
+
+static bool
+holds_back(const struct dkim_body *body)
+{
+    return body->line_ends != 0 || body->blank || body->cr;
+}
+
+bool
+dkim_body_update(struct dkim_body *body, struct slice octets)
+{
+    struct slice text = without_end(octets);
+
+    for (size_t at = 0; at < text.len;) {
+        if (!holds_back(body)) {
+            size_t same = unchanged(slice_tail(text, at));
+            if (same != 0)
+                emit(body, text.ptr + at, same);
+            at += same;
+        }
+        if (at < text.len)
+            step(body, text.ptr[at++]);
+    }
+    for (size_t at = text.len; at < octets.len; at++)
+        step(body, octets.ptr[at]);
+    return !body->failed;
+}
+
+bool
+dkim_body_finish(struct dkim_body *body, unsigned char digest[32])
+{
+    if (body->cr) {
+        emit_held(body);
+        emit(body, "\r", 1);
+        body->cr = false;
+    }
+    if (body->any)
+        emit(body, "\r\n", 2);
+    flush(body);
+    return !body->failed && EVP_DigestFinal_ex(body->md, digest, NULL) == 1;
+}
+
+/* The value: line ends taken out, white space squeezed and stripped. */
+static void
+relax_value(struct slice value, struct buf *out)
+{
+    bool blank = false;
+    bool any = false;
+
+    for (size_t i = 0; i < value.len; i++) {
+        char c = value.ptr[i];
+        if (c == '\r' && i + 1 < value.len && value.ptr[i + 1] == '\n') {
+            i++;
+        } else if (is_blank(c)) {
+            blank = true;
+        } else {
+            if (blank && any)
+                out->ptr[out->len++] = ' ';
+            out->ptr[out->len++] = c;
+            blank = false;
+            any = true;
+        }
+    }
+}
+
+bool
+dkim_try_relax_field(struct slice raw, struct buf *out)
+{
+    size_t colon = slice_find(raw, ':');
+    struct slice name = slice_trim(slice_head(raw, colon));
+
+    if (!buf_try_reserve(out, raw.len + 3))
+        return false;
+    for (size_t i = 0; i < name.len; i++)
+        out->ptr[out->len++] = ascii_lower(name.ptr[i]);
+    out->ptr[out->len++] = ':';
+    relax_value(slice_tail(raw, colon + 1), out);
+    out->ptr[out->len++] = '\r';
+    out->ptr[out->len++] = '\n';
+    return true;
+}
+
+void
+dkim_relax_field(struct slice raw, struct buf *out)
+{
+    buf_reserve(out, raw.len + 3);
+    bool ok = dkim_try_relax_field(raw, out);
+    (void)ok;
+}

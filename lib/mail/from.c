@@ -1,0 +1,401 @@
+#include "from.h"
+
+#include <idn2.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * RFC 5322, 3.4 with its obsolete forms, on octets. Everything that is not in
+ * that grammar makes the whole field unreadable: mail readers guess then, and
+ * each guesses differently.
+ */
+struct parser {
+    struct slice in;    /* what is left */
+    struct buf domains; /* of struct slice, in the arena */
+    struct buf domain;  /* the one being read */
+    struct arena *arena;
+    enum mail_from_status status;
+};
+
+static bool parse_list(struct parser *p);
+
+enum mail_from_status
+mail_from_domains(const struct mail_header *header, struct arena *arena,
+                  struct slice **domains, size_t *count)
+{
+    struct parser p = { .arena = arena, .status = MAIL_FROM_UNREADABLE };
+    size_t fields = mail_header_count(header, SLICE_OF("From"));
+
+    *domains = NULL;
+    *count = 0;
+    if (fields == 0)
+        return MAIL_FROM_MISSING;
+    if (fields > 1)
+        return MAIL_FROM_SEVERAL;
+    p.in = mail_header_find(header, SLICE_OF("From"), 0)->body;
+    if (!utf8_is_valid(p.in))
+        return MAIL_FROM_UNREADABLE;
+
+    if (parse_list(&p) && p.domains.len != 0) {
+        *domains = arena_try(arena, p.domains.len);
+        p.status = *domains != NULL ? MAIL_FROM_OK : MAIL_FROM_NO_MEMORY;
+    }
+    if (p.status == MAIL_FROM_OK) {
+        memcpy(*domains, p.domains.ptr, p.domains.len);
+        *count = p.domains.len / sizeof(struct slice);
+    }
+    buf_free(&p.domains);
+    buf_free(&p.domain);
+    return p.status;
+}
+
+enum mail_from_status
+mail_from_domain(const struct mail_header *header, struct arena *arena,
+                 struct slice *domain)
+{
+    struct slice *domains = NULL;
+    size_t count = 0;
+    enum mail_from_status status =
+        mail_from_domains(header, arena, &domains, &count);
+
+    *domain = (struct slice){ 0 };
+    if (status != MAIL_FROM_OK)
+        return status;
+    for (size_t i = 1; i < count; i++)
+        if (!slice_equal(domains[i], domains[0]))
+            return MAIL_FROM_DISAGREE;
+    *domain = domains[0];
+    return MAIL_FROM_OK;
+}
+
+const char *
+mail_from_status_word(enum mail_from_status status)
+{
+    switch (status) {
+    case MAIL_FROM_OK:
+        return "ok";
+    case MAIL_FROM_MISSING:
+        return "no-from";
+    case MAIL_FROM_SEVERAL:
+        return "several-from";
+    case MAIL_FROM_UNREADABLE:
+        return "from-unreadable";
+    case MAIL_FROM_DISAGREE:
+        return "from-disagree";
+    case MAIL_FROM_NO_MEMORY:
+        return "no-memory";
+    }
+    return "";
+}
+
+/* ---- octets ------------------------------------------------------------ */
+
+static bool
+at_end(const struct parser *p)
+{
+    return p->in.len == 0;
+}
+
+static bool
+next_is(const struct parser *p, char c)
+{
+    return p->in.len != 0 && p->in.ptr[0] == c;
+}
+
+static bool
+take(struct parser *p, char c)
+{
+    if (!next_is(p, c))
+        return false;
+    p->in = slice_tail(p->in, 1);
+    return true;
+}
+
+/* atext, and every octet of UTF-8 (RFC 6532, 3.2). */
+static bool
+is_atext(char c)
+{
+    return ascii_is_alnum(c) || (unsigned char)c >= 128 ||
+           (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+}
+
+/* ---- white space and comments ------------------------------------------ */
+
+static bool
+take_blank(struct parser *p)
+{
+    if (take(p, ' ') || take(p, '\t'))
+        return true;
+    /* The index has made sure that a blank follows; look anyway. */
+    if (p->in.len >= 3 && p->in.ptr[0] == '\r' && p->in.ptr[1] == '\n' &&
+        (p->in.ptr[2] == ' ' || p->in.ptr[2] == '\t')) {
+        p->in = slice_tail(p->in, 3);
+        return true;
+    }
+    return false;
+}
+
+/* One octet or quoted pair of a comment or a quoted string. */
+static bool
+take_text(struct parser *p)
+{
+    if (take_blank(p))
+        return true;
+    take(p, '\\');
+    if (at_end(p) || (ascii_is_control(p->in.ptr[0]) && !next_is(p, '\t')))
+        return false;
+    p->in = slice_tail(p->in, 1);
+    return true;
+}
+
+static bool
+take_comment(struct parser *p)
+{
+    size_t depth = 0;
+
+    do {
+        if (take(p, '('))
+            depth++;
+        else if (take(p, ')'))
+            depth--;
+        else if (!take_text(p))
+            return false;
+    } while (depth != 0);
+    return true;
+}
+
+static bool
+skip_cfws(struct parser *p)
+{
+    for (;;) {
+        if (next_is(p, '(')) {
+            if (!take_comment(p))
+                return false;
+        } else if (!take_blank(p)) {
+            return true;
+        }
+    }
+}
+
+/* ---- addresses --------------------------------------------------------- */
+
+static bool
+take_quoted(struct parser *p)
+{
+    take(p, '"');
+    while (!take(p, '"'))
+        if (!take_text(p))
+            return false;
+    return true;
+}
+
+static struct slice
+take_atom(struct parser *p)
+{
+    size_t len = 0;
+
+    while (len < p->in.len && is_atext(p->in.ptr[len]))
+        len++;
+    struct slice atom = slice_head(p->in, len);
+    p->in = slice_tail(p->in, len);
+    return atom;
+}
+
+/*
+ * Atoms, quoted strings and dots up to what is none of these: a display name
+ * or a local part, which only what follows can tell. In a local part there is
+ * a dot between any two words.
+ */
+static bool
+take_words(struct parser *p, size_t *words, bool *is_local_part)
+{
+    bool after_word = false;
+
+    *words = 0;
+    *is_local_part = true;
+    for (;;) {
+        if (!skip_cfws(p))
+            return false;
+        if (take(p, '.')) {
+            after_word = false;
+            continue;
+        }
+        if (next_is(p, '"')) {
+            if (!take_quoted(p))
+                return false;
+        } else if (take_atom(p).len == 0) {
+            break;
+        }
+        if (after_word)
+            *is_local_part = false;
+        after_word = true;
+        ++*words;
+    }
+    if (*words == 0)
+        *is_local_part = false;
+    return true;
+}
+
+static bool
+no_memory(struct parser *p)
+{
+    p->status = MAIL_FROM_NO_MEMORY;
+    return false;
+}
+
+/* Into p->domain as it is written, without what stands between its atoms. */
+static bool
+take_domain(struct parser *p)
+{
+    buf_clear(&p->domain);
+    do {
+        if (!skip_cfws(p))
+            return false;
+        struct slice label = take_atom(p);
+        if (label.len == 0) /* a literal, or a dot too many */
+            return false;
+        if (p->domain.len != 0 && !buf_try_append(&p->domain, SLICE_OF(".")))
+            return no_memory(p);
+        if (!buf_try_append(&p->domain, label))
+            return no_memory(p);
+        if (!skip_cfws(p))
+            return false;
+    } while (take(p, '.'));
+    return true;
+}
+
+/* Letters, digits, hyphens inside; underscores, since some sites have them. */
+static bool
+is_host_name(struct slice s)
+{
+    if (s.len == 0 || s.len > 253)
+        return false;
+    for (;;) {
+        size_t len = slice_find(s, '.');
+        if (len == 0 || len > 63 || s.ptr[0] == '-' || s.ptr[len - 1] == '-')
+            return false;
+        for (size_t i = 0; i < len; i++)
+            if (!ascii_is_alnum(s.ptr[i]) && s.ptr[i] != '-' && s.ptr[i] != '_')
+                return false;
+        if (len == s.len)
+            return true;
+        s = slice_tail(s, len + 1);
+    }
+}
+
+/* Lower-case A-labels of p->domain, in the arena. */
+static bool
+to_a_labels(struct parser *p, struct slice *domain)
+{
+    struct buf *written = &p->domain;
+    bool is_ascii = true;
+    char *ascii = NULL;
+    bool ok = false;
+
+    for (size_t i = 0; i < written->len; i++) {
+        written->ptr[i] = ascii_lower(written->ptr[i]);
+        is_ascii = is_ascii && (unsigned char)written->ptr[i] < 128;
+    }
+    if (is_ascii && !is_host_name(buf_slice(written)))
+        return false;
+    /* No mapping (TR46): a name that is not valid as it stands, decomposed
+     * for example, is one that others may look up differently. */
+    if (!is_ascii &&
+        idn2_lookup_u8((const uint8_t *)buf_cstr(written), (uint8_t **)&ascii,
+                       IDN2_NO_TR46 | IDN2_ALABEL_ROUNDTRIP) != IDN2_OK)
+        return false;
+    struct slice result =
+        ascii != NULL ? slice_from(ascii) : buf_slice(written);
+    if (!is_host_name(result))
+        goto out;
+    ok = arena_try_copy(p->arena, result, domain) || no_memory(p);
+out:
+    free(ascii);
+    return ok;
+}
+
+static bool
+take_at_domain(struct parser *p)
+{
+    struct slice domain = { 0 };
+
+    if (!take(p, '@') || !take_domain(p) || !to_a_labels(p, &domain))
+        return false;
+    if (!buf_try_append(&p->domains, (struct slice){ (const char *)&domain,
+                                                     sizeof(domain) }))
+        return no_memory(p);
+    return true;
+}
+
+/* "@one.example,@two.example:", which is read and without a meaning. */
+static bool
+take_route(struct parser *p)
+{
+    do {
+        if (!skip_cfws(p) || !take(p, '@') || !take_domain(p))
+            return false;
+    } while (take(p, ','));
+    return take(p, ':');
+}
+
+static bool
+take_angle(struct parser *p)
+{
+    size_t words = 0;
+    bool is_local_part = false;
+
+    if (!take(p, '<') || !skip_cfws(p))
+        return false;
+    if (next_is(p, '@') && !take_route(p))
+        return false;
+    if (!take_words(p, &words, &is_local_part) || !is_local_part ||
+        !take_at_domain(p))
+        return false;
+    return take(p, '>') && skip_cfws(p);
+}
+
+/* What stands behind the words of a mailbox. */
+static bool
+take_mailbox_rest(struct parser *p, bool is_local_part)
+{
+    if (next_is(p, '<'))
+        return take_angle(p);
+    return is_local_part && take_at_domain(p);
+}
+
+/* The members of a group, the ":" already taken. There may be none. */
+static bool
+take_group_rest(struct parser *p)
+{
+    size_t words = 0;
+    bool is_local_part = false;
+
+    if (!skip_cfws(p))
+        return false;
+    if (take(p, ';'))
+        return skip_cfws(p);
+    do {
+        if (!take_words(p, &words, &is_local_part) ||
+            !take_mailbox_rest(p, is_local_part))
+            return false;
+    } while (take(p, ','));
+    return take(p, ';') && skip_cfws(p);
+}
+
+static bool
+parse_list(struct parser *p)
+{
+    size_t words = 0;
+    bool is_local_part = false;
+
+    do {
+        if (!take_words(p, &words, &is_local_part))
+            return false;
+        bool ok = words != 0 && take(p, ':')
+                      ? take_group_rest(p)
+                      : take_mailbox_rest(p, is_local_part);
+        if (!ok)
+            return false;
+    } while (take(p, ','));
+    return at_end(p);
+}
