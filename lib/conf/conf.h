@@ -50,8 +50,11 @@ enum conf_log_addresses {
 };
 
 struct conf {
-    unsigned refs;
-    struct arena arena;
+    /* Sessions end on the loop while a reload reads `before` on another
+     * thread, and takes references of it. */
+    _Atomic unsigned refs;
+    struct arena arena; /* of what belongs to this snapshot alone */
+    struct conf_core *core; /* what a refresh of tables shares with it */
     struct slice path; /* of the file */
     int64_t loaded;
 
@@ -168,7 +171,9 @@ struct conf_inputs {
     struct slice postfix; /* output of postconf */
     struct slice fqdn;    /* default of hostname without postconf */
     int64_t now;
-    struct conf *before; /* in force; what did not change is taken from it */
+    /* In force; what did not change is taken from it. It is only read; the
+     * caller holds a reference while it is loading. */
+    struct conf *before;
     unsigned threads;    /* for the keys; 0: one per processor */
 };
 
@@ -181,8 +186,11 @@ void conf_peek_postfix(const char *path, struct buf *directory);
 
 /*
  * Load and check everything: syntax, ranges, files, tables, keys, cycles. No
- * network, no sockets. NULL if there is any error; errors has one line each
- * ("FILE:LINE: setting: sentence"). warnings likewise, without effect.
+ * network, no sockets, no state outside of its arguments: a reload may run on
+ * any thread. NULL if there is any error; errors has one line each
+ * ("FILE:LINE: setting: sentence"; a line that begins with a blank belongs to
+ * the one before and shows the place of a syntax error). warnings likewise,
+ * without effect.
  */
 struct conf *conf_load(const struct conf_inputs *inputs, struct buf *errors,
                        struct buf *warnings);
@@ -190,7 +198,8 @@ struct conf *conf_load(const struct conf_inputs *inputs, struct buf *errors,
 /*
  * The same configuration with tables opened anew where table_is_stale says
  * so; NULL when nothing changed or the new file is damaged (then errors says
- * so and the old table stays).
+ * so and the old table stays; it says so again with every call until the file
+ * is replaced).
  */
 struct conf *conf_refresh_tables(struct conf *conf, int64_t now,
                                  struct buf *errors);
@@ -216,10 +225,15 @@ struct conf_setting {
     enum conf_type type;
     const char *fallback; /* default as text; NULL: none */
     const char *choices;  /* "send|store|reject" */
-    uint64_t least, most; /* of counts, and of durations in ms, sizes */
+    /* Of counts, of durations in ms, of sizes in octets; of strings and
+     * addresses the length (least 0: may be empty). */
+    uint64_t least, most;
     const char *text;     /* for onward.conf(5) and config defaults */
 };
 extern const struct conf_setting conf_settings[];
 extern const size_t conf_setting_count;
+
+/* The default as it would be written ("\"21d\"", "1000", "( )"). */
+void conf_print_default(struct buf *out, const struct conf_setting *setting);
 
 #endif
