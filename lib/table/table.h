@@ -55,11 +55,19 @@ enum table_use { TABLE_ALIASES, TABLE_DOMAINS, TABLE_PAIRS };
 struct table *table_open(struct slice spec, enum table_use use,
                          struct table *before, int64_t now,
                          struct buf *errors);
+
+/* A texthash of text that is in memory; errors name it `name`. */
+struct table *table_from_text(struct slice text, struct slice name,
+                              enum table_use use, struct buf *errors);
+
 struct table *table_ref(struct table *table);
 void table_unref(struct table *table);
 
 /* Has the file been replaced since? (cdb and lmdb; one stat call.) */
 bool table_is_stale(const struct table *table);
+
+/* How many entries there are now; of a socketmap 0. */
+uint64_t table_count(const struct table *table);
 
 /* One exact key (already lower-cased). FOUND: value replaced; *line is the
  * line in a texthash, else 0. */
@@ -208,7 +216,8 @@ bool table_text_each(struct slice text, struct slice name,
                                    struct slice value, unsigned line),
                      void *ctx, struct buf *errors);
 
-/* Is this key and value a proper alias entry? NULL: yes; else a sentence. */
+/* Is this key and value a proper alias entry? NULL: yes; else the end of a
+ * sentence about the part that is wrong: "is not an address". */
 const char *table_alias_problem(struct slice key, struct slice value);
 
 /* ---- cdb writer -------------------------------------------------------- */
@@ -219,6 +228,15 @@ bool cdb_writer_add(struct cdb_writer *writer, struct slice key,
                     struct slice value);
 bool cdb_writer_finish(struct cdb_writer *writer); /* not closed, no fsync */
 void cdb_writer_free(struct cdb_writer *writer);
+
+/* ---- lmdb writer -------------------------------------------------------- */
+
+/*
+ * All entries of a table into a new LMDB file at path, as postmap makes them
+ * (a NUL behind keys and values), written to disk. The file may exist if it is
+ * empty. False: *why is the reason.
+ */
+bool lmdb_write(const char *path, const struct table *from, const char **why);
 
 /* ---- socketmap protocol ------------------------------------------------ */
 
