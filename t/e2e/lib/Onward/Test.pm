@@ -151,6 +151,11 @@ sub run_out (@command) {
     return $out;
 }
 
+# A child that goes on alone: it cleans up, not its parent.
+sub own () {
+    $owner = $$;
+}
+
 sub on_exit ($code) {
     push @at_exit, $code;
 }

@@ -39,8 +39,20 @@ sub new ($class, %self) {
     return $self;
 }
 
+# One with a configuration that somebody else wrote, started.
+sub run ($class, $conf, $port) {
+    my $self = bless {
+        dir  => $conf =~ s{/[^/]+$}{}r,
+        conf => $conf,
+        port => { mx => $port },
+        dns  => {},
+    }, $class;
+    on_exit(sub { $self->kill if $self->{pid} });
+    return $self->start;
+}
+
 sub dir ($self)  { return $self->{dir} }
-sub conf ($self) { return "$self->{dir}/onward.conf" }
+sub conf ($self) { return $self->{conf} // "$self->{dir}/onward.conf" }
 sub pid ($self)  { return $self->{pid} }
 
 # The records of the keys: "selector._domainkey.domain" -> TXT.

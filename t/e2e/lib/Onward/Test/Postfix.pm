@@ -16,7 +16,8 @@ use Onward::Test::Client;
 # backs: { name => "full" (all of the re-injection options) or "default"
 #   (Postfix' own defaults about line endings) }
 # mailbox_domains, relay_domains; accept (regexp lines: what a front takes
-# beside them); transport ({ domain => port }); main (more of main.cf).
+# beside them); transport ({ domain => port }); main, services (more of main.cf
+# and master.cf).
 sub new ($class, %self) {
     my $self = bless {
         fronts          => {},
@@ -45,7 +46,7 @@ sub dir ($self)         { return $self->{dir} }
 sub config ($self)      { return "$self->{dir}/etc" }
 
 sub start ($self) {
-    $self->write_files;
+    $self->prepare unless -e $self->config;
     my $out = $self->command('start');
     # It returns before the ports listen.
     for my $port (values %{ $self->{port} }) {
@@ -101,7 +102,9 @@ sub drained ($self, $timeout = 20) {
     );
 }
 
-sub write_files ($self) {
+# Directories and configuration; start() does it if nobody has. Between the two
+# postconf can change what it likes.
+sub prepare ($self) {
     my $dir = $self->{dir};
     mkdir "$dir/$_", 0755 for qw(etc queue data);
     chown +(getpwnam 'postfix')[2], -1, "$dir/data"
@@ -110,6 +113,7 @@ sub write_files ($self) {
         for ['main.cf', $self->main_cf], ['master.cf', $self->master_cf],
         ['accept', lines_of(@{ $self->{accept} })],
         ['mailboxes', lines_of(@{ $self->{mailboxes} })];
+    return $self;
 }
 
 sub lines_of (@patterns) {
@@ -217,7 +221,7 @@ sub master_cf ($self) {
     }
     $cf .= $self->smtpd($_, $self->reinjection($self->{backs}{$_}))
         for sort keys %{ $self->{backs} };
-    return $cf . <<~'END';
+    return $cf . ($self->{services} // '') . <<~'END';
         pickup    unix  n       -       n       60      1       pickup
         cleanup   unix  n       -       n       -       0       cleanup
         qmgr      unix  n       -       n       300     1       qmgr
