@@ -13,8 +13,7 @@ enum {
 static void run_expand(struct relay_session *s,
                        const struct table_answer *answer);
 
-/* ---- MAIL ------------------------------------------------------------------
- */
+/* ---- MAIL ---- */
 
 void
 envelope_on_mail(struct relay_session *s, const struct smtp_mail *mail)
@@ -39,8 +38,7 @@ envelope_on_mail(struct relay_session *s, const struct smtp_mail *mail)
                   SMTP_REPLY_UPSTREAM);
 }
 
-/* ---- RCPT: settle
- * -------------------------------------------------------------- */
+/* ---- RCPT: settle ---- */
 
 static void
 remember_worst(struct transaction *tx, struct smtp_reply reply,
@@ -101,8 +99,7 @@ accept_recipient(struct relay_session *s, struct smtp_reply reply)
 
 static const struct smtp_reply accepted = { 250, SLICE("2.1.5 Ok") };
 
-/* ---- RCPT: offer its targets upstream
- * ---------------------------------------------- */
+/* ---- RCPT: offer its targets upstream ---- */
 
 static bool
 is_wanted_already(const struct relay_session *s, const struct smtp_path *path)
@@ -234,8 +231,7 @@ settle_recipient(struct relay_session *s)
     accept_recipient(s, worst->reply);
 }
 
-/* ---- RCPT: resolve
- * -------------------------------------------------------------------- */
+/* ---- RCPT: resolve ---- */
 
 static bool
 srs_blocked(struct relay_session *s)
@@ -344,8 +340,7 @@ envelope_on_rcpt(struct relay_session *s, const struct smtp_rcpt *rcpt)
     run_expand(s, NULL);
 }
 
-/* ---- DATA: the envelopes that upstream has must be the ones we want
- * ---------------------- */
+/* ---- DATA: the envelopes that upstream has must be the ones we want ---- */
 
 static void
 refuse_data(struct relay_session *s, enum outcome outcome)

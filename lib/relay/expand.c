@@ -2,10 +2,6 @@
 
 #include <string.h>
 
-enum {
-    LONGEST_LOCAL_PART = 64
-}; /* RFC 5321, 4.5.3.1.1 */
-
 bool
 expand_is_srs_domain(const struct conf *conf, struct slice domain)
 {
@@ -29,8 +25,8 @@ refuse_with(struct expand *e, enum outcome outcome, struct smtp_reply reply)
     e->stage = EXPAND_FINISHED;
 }
 
-static void
-refuse(struct expand *e, enum outcome outcome)
+void
+expand_refuse(struct expand *e, enum outcome outcome)
 {
     refuse_with(e, outcome, outcome_reply(outcome));
 }
@@ -86,13 +82,13 @@ add_target(struct expand *e, bool leaves)
     if (has_target(e, &e->item->path))
         return;
     if (e->target_count == e->conf->forward.max_targets) {
-        refuse(e, OUTCOME_ALIAS_TARGETS);
+        expand_refuse(e, OUTCOME_ALIAS_TARGETS);
         return;
     }
     struct relay_target *targets = grow(e->arena, e->targets, e->target_count,
                                         &e->target_room, sizeof(*targets));
     if (targets == NULL) {
-        refuse(e, OUTCOME_NO_MEMORY);
+        expand_refuse(e, OUTCOME_NO_MEMORY);
         return;
     }
     e->targets = targets;
@@ -127,26 +123,26 @@ expand_start(struct expand *e)
     e->item = NULL;
     e->todo = new_item(e, e->recipient);
     if (e->todo == NULL)
-        refuse(e, OUTCOME_NO_MEMORY);
+        expand_refuse(e, OUTCOME_NO_MEMORY);
 }
 
-/* ---- SRS addresses of ours --------------------------------------------- */
+/* ---- SRS addresses of ours ---- */
 
 static void
 refuse_srs(struct expand *e, enum srs_status status)
 {
     switch (status) {
     case SRS_EXPIRED:
-        refuse(e, OUTCOME_SRS_EXPIRED);
+        expand_refuse(e, OUTCOME_SRS_EXPIRED);
         return;
     case SRS_HASH_BAD:
-        refuse(e, OUTCOME_SRS_HASH);
+        expand_refuse(e, OUTCOME_SRS_HASH);
         return;
     case SRS_HASH_SHORT:
-        refuse(e, OUTCOME_SRS_SHORT);
+        expand_refuse(e, OUTCOME_SRS_SHORT);
         return;
     case SRS_NO_MEMORY:
-        refuse(e, OUTCOME_NO_MEMORY);
+        expand_refuse(e, OUTCOME_NO_MEMORY);
         return;
     case SRS_OK:
     case SRS_NULL_SENDER:
@@ -156,7 +152,7 @@ refuse_srs(struct expand *e, enum srs_status status)
     case SRS_TOO_LONG:
         break;
     }
-    refuse(e, OUTCOME_SRS_MALFORMED);
+    expand_refuse(e, OUTCOME_SRS_MALFORMED);
 }
 
 /* What an SRS address stood for goes on as an item of its own: it may be an
@@ -167,12 +163,12 @@ go_on_reversed(struct expand *e, struct slice original)
     struct smtp_path path;
 
     if (!smtp_address_parse(original, e->arena, &path)) {
-        refuse(e, OUTCOME_SRS_MALFORMED);
+        expand_refuse(e, OUTCOME_SRS_MALFORMED);
         return;
     }
     struct expand_item *item = new_item(e, &path);
     if (item == NULL || !add_step(e, SLICE_OF("srs"), SLICE_OF(""))) {
-        refuse(e, OUTCOME_NO_MEMORY);
+        expand_refuse(e, OUTCOME_NO_MEMORY);
         return;
     }
     item->reversals++;
@@ -194,11 +190,11 @@ judge_srs(struct expand *e)
     char key[SRS_TOKEN_KEY];
 
     if (e->srs_blocked) {
-        refuse(e, OUTCOME_SRS_LIMIT);
+        expand_refuse(e, OUTCOME_SRS_LIMIT);
         return;
     }
     if (e->item->reversals >= 2) {
-        refuse(e, OUTCOME_SRS_MALFORMED);
+        expand_refuse(e, OUTCOME_SRS_MALFORMED);
         return;
     }
     e->counts.srs_tried = true;
@@ -209,7 +205,7 @@ judge_srs(struct expand *e)
         struct slice copy;
         if (!arena_try_copy(e->arena, (struct slice){ key, sizeof(key) },
                             &copy)) {
-            refuse(e, OUTCOME_NO_MEMORY);
+            expand_refuse(e, OUTCOME_NO_MEMORY);
             return;
         }
         e->store = (struct relay_store_query){ .key = copy };
@@ -236,17 +232,17 @@ on_token(struct expand *e, const struct table_answer *answer)
         return;
     case TABLE_MISS:
         /* The token is genuine, so we had it: its entry has been dropped. */
-        refuse(e, OUTCOME_SRS_EXPIRED);
+        expand_refuse(e, OUTCOME_SRS_EXPIRED);
         return;
     case TABLE_ASK:
     case TABLE_BUSY:
     case TABLE_ERROR:
         break;
     }
-    refuse(e, OUTCOME_TABLE_ERROR);
+    expand_refuse(e, OUTCOME_TABLE_ERROR);
 }
 
-/* ---- aliases ------------------------------------------------------------ */
+/* ---- aliases ---- */
 
 static bool
 holds(const struct expand_item *item, const struct smtp_path *path)
@@ -263,19 +259,19 @@ follow(struct expand *e, const struct alias_hit *hit)
     struct expand_item *first = NULL, **last = &first;
 
     if (e->item->depth >= EXPAND_DEPTH) {
-        refuse(e, OUTCOME_ALIAS_LOOP);
+        expand_refuse(e, OUTCOME_ALIAS_LOOP);
         return;
     }
     for (size_t i = 0; i < hit->target_count; i++) {
         const struct smtp_path *target = &hit->targets[i];
         bool identity = smtp_path_equal(target, &e->item->path);
         if (!identity && holds(e->item->parent, target)) {
-            refuse(e, OUTCOME_ALIAS_LOOP);
+            expand_refuse(e, OUTCOME_ALIAS_LOOP);
             return;
         }
         struct expand_item *item = new_item(e, target);
         if (item == NULL) {
-            refuse(e, OUTCOME_NO_MEMORY);
+            expand_refuse(e, OUTCOME_NO_MEMORY);
             return;
         }
         item->identity = identity;
@@ -293,7 +289,7 @@ on_alias_hit(struct expand *e, const struct alias_hit *hit)
     struct smtp_reply reply;
 
     if (!add_step(e, hit->rule, hit->origin)) {
-        refuse(e, OUTCOME_NO_MEMORY);
+        expand_refuse(e, OUTCOME_NO_MEMORY);
         return;
     }
     e->from_alias = true;
@@ -309,13 +305,13 @@ on_alias_hit(struct expand *e, const struct alias_hit *hit)
         if (smtp_reply_parse_setting(hit->reply, &reply))
             refuse_with(e, OUTCOME_ALIAS_REJECT, reply);
         else
-            refuse(e, OUTCOME_ALIAS_REJECT);
+            expand_refuse(e, OUTCOME_ALIAS_REJECT);
         return;
     case ALIAS_DEFER:
         if (smtp_reply_parse_setting(hit->reply, &reply))
             refuse_with(e, OUTCOME_ALIAS_DEFER, reply);
         else
-            refuse(e, OUTCOME_ALIAS_DEFER);
+            expand_refuse(e, OUTCOME_ALIAS_DEFER);
         return;
     }
 }
@@ -339,24 +335,24 @@ find_alias(struct expand *e, const struct table_answer *answer)
     case ALIAS_BUSY:
         return EXPAND_BUSY;
     case ALIAS_ERROR:
-        refuse(e, OUTCOME_TABLE_ERROR);
+        expand_refuse(e, OUTCOME_TABLE_ERROR);
         break;
     case ALIAS_BAD_CAPTURE:
-        refuse(e, OUTCOME_ALIAS_CAPTURE);
+        expand_refuse(e, OUTCOME_ALIAS_CAPTURE);
         break;
     }
     return EXPAND_DONE;
 }
 
-/* ---- local or not -------------------------------------------------------- */
+/* ---- local or not ---- */
 
 /*
  * Is the domain one of local_domains? *ours is set when EXPAND_DONE is
  * returned and the stage has not become EXPAND_FINISHED.
  */
-static enum expand_status
-find_local(struct expand *e, struct slice domain,
-           const struct table_answer *answer, bool *ours)
+enum expand_status
+expand_find_local(struct expand *e, struct slice domain,
+                  const struct table_answer *answer, bool *ours)
 {
     struct slice ascii, value;
 
@@ -378,7 +374,7 @@ find_local(struct expand *e, struct slice domain,
     case TABLE_ERROR:
         break;
     }
-    refuse(e, OUTCOME_TABLE_ERROR);
+    expand_refuse(e, OUTCOME_TABLE_ERROR);
     return EXPAND_DONE;
 }
 
@@ -399,18 +395,17 @@ decide_local(struct expand *e, const struct table_answer *answer)
         return EXPAND_DONE;
     }
     enum expand_status status =
-        find_local(e, e->item->path.domain, answer, &ours);
+        expand_find_local(e, e->item->path.domain, answer, &ours);
     if (status != EXPAND_DONE || e->stage == EXPAND_FINISHED)
         return status;
     if (srs && !ours)
-        refuse(e, OUTCOME_UNKNOWN_RECIPIENT);
+        expand_refuse(e, OUTCOME_UNKNOWN_RECIPIENT);
     else
         add_target(e, e->item->depth > 0 && !ours);
     return EXPAND_DONE;
 }
 
-/* ---- the reverse-path of what leaves --------------------------------------
- */
+/* ---- the machine ---- */
 
 static bool
 anything_leaves(const struct expand *e)
@@ -442,161 +437,6 @@ next_item(struct expand *e)
     e->stage = anything_leaves(e) && e->conf->srs.enabled ? EXPAND_MAP
                                                           : EXPAND_FINISHED;
 }
-
-/* The SRS domain goes with the alias that the client named. It is also who
- * signs what leaves, so it is worked out for null reverse-paths as well. */
-static enum expand_status
-find_srs_domain(struct expand *e, const struct table_answer *answer)
-{
-    struct slice ascii, value = { 0 };
-    enum table_status status = TABLE_MISS;
-
-    if (smtp_domain_to_ascii(e->recipient->domain, e->arena, &ascii))
-        status = domain_find(&e->conf->srs.domain_map, ascii, &e->cursor,
-                             answer, e->arena, &value, &e->query);
-    switch (status) {
-    case TABLE_FOUND:
-        if (smtp_domain_is_valid(value)) {
-            e->srs_domain = value;
-            break;
-        }
-        refuse(e, OUTCOME_TABLE_ERROR);
-        return EXPAND_DONE;
-    case TABLE_MISS:
-        /* A bounce keeps to the SRS domain that it came back to. */
-        e->srs_domain =
-            e->reversed && expand_is_srs_domain(e->conf, e->recipient->domain)
-                ? e->recipient->domain
-                : e->conf->srs.domain;
-        break;
-    case TABLE_ASK:
-        return EXPAND_ASK;
-    case TABLE_BUSY:
-        return EXPAND_BUSY;
-    case TABLE_ERROR:
-        refuse(e, OUTCOME_TABLE_ERROR);
-        return EXPAND_DONE;
-    }
-    for (size_t i = 0; i < e->target_count; i++)
-        if (e->targets[i].leaves)
-            e->targets[i].srs_domain = e->srs_domain;
-    e->cursor = (struct alias_cursor){ 0 };
-    e->stage =
-        smtp_path_is_null(e->reverse_path) ? EXPAND_FINISHED : EXPAND_SENDER;
-    return EXPAND_DONE;
-}
-
-static enum expand_status
-judge_sender(struct expand *e, const struct table_answer *answer)
-{
-    if (*e->sender == EXPAND_SENDER_UNKNOWN) {
-        bool ours = expand_is_srs_domain(e->conf, e->reverse_path->domain);
-        if (!ours && e->reverse_path->domain.len != 0) {
-            enum expand_status status =
-                find_local(e, e->reverse_path->domain, answer, &ours);
-            if (status != EXPAND_DONE || e->stage == EXPAND_FINISHED)
-                return status;
-        }
-        /* A bare postmaster as sender is ours by RFC 5321, 4.5.1. */
-        ours = ours || e->reverse_path->domain.len == 0;
-        *e->sender = ours ? EXPAND_SENDER_OURS : EXPAND_SENDER_FOREIGN;
-    }
-    e->stage =
-        *e->sender == EXPAND_SENDER_OURS ? EXPAND_FINISHED : EXPAND_REWRITE;
-    return EXPAND_DONE;
-}
-
-static void
-set_reverse_path(struct expand *e)
-{
-    for (size_t i = 0; i < e->target_count; i++)
-        if (e->targets[i].leaves)
-            e->targets[i].reverse_path = e->rewritten;
-    e->counts.srs_rewritten = true;
-    e->stage = EXPAND_FINISHED;
-}
-
-static bool
-keep_rewritten(struct expand *e, struct buf *address)
-{
-    bool ok = arena_try_copy(e->arena, buf_slice(address), &e->rewritten);
-
-    if (!ok)
-        refuse(e, OUTCOME_NO_MEMORY);
-    return ok;
-}
-
-static void
-store_sender(struct expand *e)
-{
-    struct buf address = { 0 };
-    char key[SRS_TOKEN_KEY];
-
-    enum srs_status status =
-        srs_token_forward(e->conf->srs.srs, e->now, e->reverse_path->text,
-                          e->srs_domain, key, &address);
-    if (status != SRS_OK) {
-        refuse(e, OUTCOME_NO_MEMORY);
-    } else if (keep_rewritten(e, &address)) {
-        e->store = (struct relay_store_query){
-            .put = true,
-            .sender = e->reverse_path->text,
-        };
-        e->stage = EXPAND_STORED;
-        if (!arena_try_copy(e->arena, (struct slice){ key, sizeof(key) },
-                            &e->store.key))
-            refuse(e, OUTCOME_NO_MEMORY);
-    }
-    buf_free(&address);
-}
-
-static void
-rewrite_sender(struct expand *e)
-{
-    struct buf address = { 0 };
-    enum srs_status status =
-        srs_forward(e->conf->srs.srs, e->now, e->reverse_path->text,
-                    e->srs_domain, &address);
-
-    if (status == SRS_OUR_DOMAIN || status == SRS_NULL_SENDER) {
-        e->stage = EXPAND_FINISHED;
-    } else if (status != SRS_OK) {
-        /* The path was parsed, so it is an address: memory or OpenSSL. */
-        refuse(e, status == SRS_TOO_LONG ? OUTCOME_SENDER_TOO_LONG
-                                         : OUTCOME_NO_MEMORY);
-    } else if (srs_local_length(buf_slice(&address)) <= LONGEST_LOCAL_PART) {
-        if (keep_rewritten(e, &address))
-            set_reverse_path(e);
-    } else {
-        switch (e->conf->srs.long_sender) {
-        case CONF_LONG_SEND:
-            if (keep_rewritten(e, &address))
-                set_reverse_path(e);
-            break;
-        case CONF_LONG_REJECT:
-            refuse(e, OUTCOME_SENDER_TOO_LONG);
-            break;
-        case CONF_LONG_STORE:
-            store_sender(e);
-            break;
-        }
-    }
-    buf_free(&address);
-}
-
-static void
-on_stored(struct expand *e, const struct table_answer *answer)
-{
-    if (answer->status != TABLE_FOUND) {
-        refuse(e, OUTCOME_TABLE_ERROR);
-        return;
-    }
-    e->counts.srs_stored = true;
-    set_reverse_path(e);
-}
-
-/* ---- the machine ------------------------------------------------------------
- */
 
 enum expand_status
 expand_step(struct expand *e, const struct table_answer *answer)
@@ -630,18 +470,18 @@ expand_step(struct expand *e, const struct table_answer *answer)
             status = decide_local(e, given);
             break;
         case EXPAND_MAP:
-            status = find_srs_domain(e, given);
+            status = expand_find_srs_domain(e, given);
             break;
         case EXPAND_SENDER:
-            status = judge_sender(e, given);
+            status = expand_judge_sender(e, given);
             break;
         case EXPAND_REWRITE:
-            rewrite_sender(e);
+            expand_rewrite_sender(e);
             break;
         case EXPAND_STORED:
             if (given == NULL)
                 return EXPAND_STORE;
-            on_stored(e, given);
+            expand_on_stored(e, given);
             break;
         case EXPAND_FINISHED:
             return EXPAND_DONE;

@@ -98,6 +98,21 @@ void expand_start(struct expand *e);
 enum expand_status expand_step(struct expand *e,
                                const struct table_answer *answer);
 
+/* ---- between expand.c and rewrite.c ---- */
+
+void expand_refuse(struct expand *e, enum outcome outcome);
+/* Is the domain one of local_domains? *ours is set when EXPAND_DONE comes back
+ * and the stage has not become EXPAND_FINISHED. */
+enum expand_status expand_find_local(struct expand *e, struct slice domain,
+                                     const struct table_answer *answer,
+                                     bool *ours);
+enum expand_status
+expand_find_srs_domain(struct expand *e, const struct table_answer *answer);
+enum expand_status expand_judge_sender(struct expand *e,
+                                       const struct table_answer *answer);
+void expand_rewrite_sender(struct expand *e);
+void expand_on_stored(struct expand *e, const struct table_answer *answer);
+
 /* Is this one of the SRS domains? */
 bool expand_is_srs_domain(const struct conf *conf, struct slice domain);
 

@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- addresses as the log may show them
- * ---------------------------------------- */
+/* ---- addresses as the log may show them ---- */
 
 struct shown { /* what a line needs until it is written */
     struct arena arena;
@@ -40,8 +39,7 @@ show_address(struct relay_session *s, struct shown *shown, struct slice address)
     return copy;
 }
 
-/* ---- parts of a line
- * --------------------------------------------------------------- */
+/* ---- parts of a line ---- */
 
 static void
 put_client(struct relay_session *s, struct log_line *line)
@@ -113,9 +111,7 @@ count_reason(struct relay_session *s, enum outcome outcome)
         s->counters->reasons[outcome]++;
 }
 
-/* ---- lines
- * ----------------------------------------------------------------------------
- */
+/* ---- lines ---- */
 
 void
 journal_recipient(struct relay_session *s, const struct recipient *r,

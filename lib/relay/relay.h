@@ -24,7 +24,7 @@
 
 struct relay_session;
 
-/* ---- effects ----------------------------------------------------------- */
+/* ---- effects ---- */
 
 enum relay_dial {
     RELAY_DIAL_ANY,   /* an idle connection may be reused */
@@ -99,7 +99,7 @@ struct relay_ops {
     void (*finish)(void *ctx);
 };
 
-/* ---- what sessions of a process share ---------------------------------- */
+/* ---- what sessions of a process share ---- */
 
 enum relay_result {
     RELAY_ACCEPTED, RELAY_REJECTED, RELAY_DEFERRED, RELAY_ABORTED,
@@ -138,7 +138,7 @@ struct relay_shared {
     bool draining;
 };
 
-/* ---- the session ------------------------------------------------------- */
+/* ---- the session ---- */
 
 /* The time of an event. Wall clock for stamps and logs, a monotonic clock for
  * intervals. */
@@ -212,7 +212,7 @@ void relay_on_drain(struct relay_session *session, struct relay_time now);
 /* Is a transaction under way (status, drain)? */
 bool relay_is_busy(const struct relay_session *session);
 
-/* ---- the envelope without a session: explain, socketmap, check ---------- */
+/* ---- the envelope without a session: explain, socketmap, check ---- */
 
 enum relay_fate {
     RELAY_PASS,    /* unchanged */
@@ -257,7 +257,7 @@ void relay_explain(const struct conf *conf, const struct smtp_path *recipient,
                    void *ctx, int64_t now, struct arena *arena,
                    struct relay_explained *explained);
 
-/* ---- whose keys sign ----------------------------------------------------- */
+/* ---- whose keys sign ---- */
 
 struct relay_signing {
     const struct dkim_key *keys[DKIM_SIGNATURES_MAX];
@@ -285,7 +285,7 @@ const char *relay_choose_keys(const struct conf *conf,
                               struct arena *arena,
                               struct relay_signing *signing);
 
-/* ---- every reply we can give ------------------------------------------- */
+/* ---- every reply we can give ---- */
 
 size_t relay_outcome_count(void);
 const char *relay_outcome_reason(size_t index); /* "srs-expired" */

@@ -15,8 +15,7 @@ enum {
 
 static void handle_requests(struct relay_session *s, struct slice *octets);
 
-/* ---- a life
- * ---------------------------------------------------------------------- */
+/* ---- a life ---- */
 
 /* Letters and digits without vowels, as Postfix' long queue ids. */
 static void
@@ -133,8 +132,7 @@ relay_is_busy(const struct relay_session *s)
     return s->tx != NULL && s->phase != PHASE_ENDED;
 }
 
-/* ---- replies and deadlines
- * --------------------------------------------------------- */
+/* ---- replies and deadlines ---- */
 
 void
 session_flush(struct relay_session *s)
@@ -190,9 +188,7 @@ session_set_deadline(struct relay_session *s)
     s->ops->deadline(s->ctx, ms);
 }
 
-/* ---- ends
- * -----------------------------------------------------------------------------
- */
+/* ---- ends ---- */
 
 void
 session_end_transaction(struct relay_session *s)
@@ -250,8 +246,7 @@ session_finish(struct relay_session *s)
     s->ops->finish(s->ctx);
 }
 
-/* ---- the client's octets
- * --------------------------------------------------------------- */
+/* ---- the client's octets ---- */
 
 static bool
 keeps_pace(const struct relay_session *s)
@@ -370,8 +365,7 @@ relay_on_client_lost(struct relay_session *s, struct relay_time now)
     session_finish(s);
 }
 
-/* ---- other events
- * ------------------------------------------------------------------------- */
+/* ---- other events ---- */
 
 void
 relay_on_looked_up(struct relay_session *s, const struct table_answer *answer,

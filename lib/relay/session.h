@@ -3,8 +3,11 @@
  *
  *   session.c   the client's side: events in, requests, replies out
  *   envelope.c  MAIL and RCPT: resolve, offer upstream, settle
- *   outbound.c  one upstream conversation
- *   content.c   DATA: spool, judge, sign, send, the final dots
+ *   outbound.c  one upstream conversation: the envelope
+ *   upstream.c  what upstream says
+ *   content.c   DATA: spool and judge
+ *   prepare.c   what we prepend, and who signs
+ *   sending.c   content and final dots go upstream, and the end
  *   journal.c   log lines and counters
  */
 #ifndef ONWARD_RELAY_SESSION_H
@@ -19,7 +22,7 @@ enum {
     SESSION_ID = 6,
 };
 
-/* ---- recipients ---------------------------------------------------------- */
+/* ---- recipients ---- */
 
 struct recipient { /* one RCPT of the client */
     struct recipient *next;
@@ -49,7 +52,7 @@ struct offer {
     struct smtp_reply reply;
 };
 
-/* ---- outbounds ------------------------------------------------------------ */
+/* ---- outbounds ---- */
 
 enum outbound_state {
     OUTBOUND_CLOSED,   /* no connection */
@@ -92,7 +95,7 @@ struct outbound {
     struct smtp_reply final;
 };
 
-/* ---- the session ------------------------------------------------------------ */
+/* ---- the session ---- */
 
 enum phase {
     PHASE_COMMANDS,   /* the client's turn */
@@ -194,6 +197,8 @@ void outbound_rebuild(struct relay_session *s, struct outbound *o);
 void outbound_data(struct relay_session *s, struct outbound *o);
 void outbound_write(struct relay_session *s, struct outbound *o,
                     struct slice octets);
+/* After the connection is gone, by whatever way. */
+void outbound_disconnect(struct outbound *o);
 void outbound_drop(struct relay_session *s, struct outbound *o);
 /* Give the connection back, if it is fit for that; else QUIT or drop. */
 void outbound_release(struct relay_session *s, struct outbound *o);
@@ -203,10 +208,25 @@ void outbound_free(struct outbound *o);
 
 /* content.c */
 void content_begin(struct relay_session *s);
+void content_fail(struct relay_session *s, enum outcome outcome);
+bool content_loop_token(const struct relay_session *s,
+                        const struct recipient *r,
+                        char token[MAIL_LOOP_TOKEN]);
 void content_take(struct relay_session *s); /* tx->scratch to the spool */
 void content_end(struct relay_session *s);
 void content_on_signed(struct relay_session *s);
-void content_progress(struct relay_session *s); /* upstream replied or drained */
+
+/* prepare.c: what we prepend, and who signs */
+bool content_prepare(struct relay_session *s, size_t *signatures);
+void content_note_signatures(struct relay_session *s);
+void content_take_fields(struct relay_session *s);
+void content_free_job(struct relay_session *s);
+
+/* sending.c: content and dots go upstream, and how it ends */
+void content_start_sending(struct relay_session *s);
+void content_progress(struct relay_session *s); /* upstream replied, drained */
+void content_conclude(struct relay_session *s, struct smtp_reply reply,
+                      enum outcome outcome, enum relay_result result);
 void content_abandon(struct relay_session *s, enum outcome outcome);
 
 /* policy.c: whose keys sign? See relay_choose_keys. */

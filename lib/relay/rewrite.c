@@ -1,0 +1,159 @@
+#include "expand.h"
+
+enum {
+    LONGEST_LOCAL_PART = 64
+}; /* RFC 5321, 4.5.3.1.1 */
+
+/* ---- the reverse-path of what leaves ---- */
+
+/* The SRS domain goes with the alias that the client named. It is also who
+ * signs what leaves, so it is worked out for null reverse-paths as well. */
+enum expand_status
+expand_find_srs_domain(struct expand *e, const struct table_answer *answer)
+{
+    struct slice ascii, value = { 0 };
+    enum table_status status = TABLE_MISS;
+
+    if (smtp_domain_to_ascii(e->recipient->domain, e->arena, &ascii))
+        status = domain_find(&e->conf->srs.domain_map, ascii, &e->cursor,
+                             answer, e->arena, &value, &e->query);
+    switch (status) {
+    case TABLE_FOUND:
+        if (smtp_domain_is_valid(value)) {
+            e->srs_domain = value;
+            break;
+        }
+        expand_refuse(e, OUTCOME_TABLE_ERROR);
+        return EXPAND_DONE;
+    case TABLE_MISS:
+        /* A bounce keeps to the SRS domain that it came back to. */
+        e->srs_domain =
+            e->reversed && expand_is_srs_domain(e->conf, e->recipient->domain)
+                ? e->recipient->domain
+                : e->conf->srs.domain;
+        break;
+    case TABLE_ASK:
+        return EXPAND_ASK;
+    case TABLE_BUSY:
+        return EXPAND_BUSY;
+    case TABLE_ERROR:
+        expand_refuse(e, OUTCOME_TABLE_ERROR);
+        return EXPAND_DONE;
+    }
+    for (size_t i = 0; i < e->target_count; i++)
+        if (e->targets[i].leaves)
+            e->targets[i].srs_domain = e->srs_domain;
+    e->cursor = (struct alias_cursor){ 0 };
+    e->stage =
+        smtp_path_is_null(e->reverse_path) ? EXPAND_FINISHED : EXPAND_SENDER;
+    return EXPAND_DONE;
+}
+
+enum expand_status
+expand_judge_sender(struct expand *e, const struct table_answer *answer)
+{
+    if (*e->sender == EXPAND_SENDER_UNKNOWN) {
+        bool ours = expand_is_srs_domain(e->conf, e->reverse_path->domain);
+        if (!ours && e->reverse_path->domain.len != 0) {
+            enum expand_status status =
+                expand_find_local(e, e->reverse_path->domain, answer, &ours);
+            if (status != EXPAND_DONE || e->stage == EXPAND_FINISHED)
+                return status;
+        }
+        /* A bare postmaster as sender is ours by RFC 5321, 4.5.1. */
+        ours = ours || e->reverse_path->domain.len == 0;
+        *e->sender = ours ? EXPAND_SENDER_OURS : EXPAND_SENDER_FOREIGN;
+    }
+    e->stage =
+        *e->sender == EXPAND_SENDER_OURS ? EXPAND_FINISHED : EXPAND_REWRITE;
+    return EXPAND_DONE;
+}
+
+static void
+set_reverse_path(struct expand *e)
+{
+    for (size_t i = 0; i < e->target_count; i++)
+        if (e->targets[i].leaves)
+            e->targets[i].reverse_path = e->rewritten;
+    e->counts.srs_rewritten = true;
+    e->stage = EXPAND_FINISHED;
+}
+
+static bool
+keep_rewritten(struct expand *e, struct buf *address)
+{
+    bool ok = arena_try_copy(e->arena, buf_slice(address), &e->rewritten);
+
+    if (!ok)
+        expand_refuse(e, OUTCOME_NO_MEMORY);
+    return ok;
+}
+
+static void
+store_sender(struct expand *e)
+{
+    struct buf address = { 0 };
+    char key[SRS_TOKEN_KEY];
+
+    enum srs_status status =
+        srs_token_forward(e->conf->srs.srs, e->now, e->reverse_path->text,
+                          e->srs_domain, key, &address);
+    if (status != SRS_OK) {
+        expand_refuse(e, OUTCOME_NO_MEMORY);
+    } else if (keep_rewritten(e, &address)) {
+        e->store = (struct relay_store_query){
+            .put = true,
+            .sender = e->reverse_path->text,
+        };
+        e->stage = EXPAND_STORED;
+        if (!arena_try_copy(e->arena, (struct slice){ key, sizeof(key) },
+                            &e->store.key))
+            expand_refuse(e, OUTCOME_NO_MEMORY);
+    }
+    buf_free(&address);
+}
+
+void
+expand_rewrite_sender(struct expand *e)
+{
+    struct buf address = { 0 };
+    enum srs_status status =
+        srs_forward(e->conf->srs.srs, e->now, e->reverse_path->text,
+                    e->srs_domain, &address);
+
+    if (status == SRS_OUR_DOMAIN || status == SRS_NULL_SENDER) {
+        e->stage = EXPAND_FINISHED;
+    } else if (status != SRS_OK) {
+        /* The path was parsed, so it is an address: memory or OpenSSL. */
+        expand_refuse(e, status == SRS_TOO_LONG ? OUTCOME_SENDER_TOO_LONG
+                                                : OUTCOME_NO_MEMORY);
+    } else if (srs_local_length(buf_slice(&address)) <= LONGEST_LOCAL_PART) {
+        if (keep_rewritten(e, &address))
+            set_reverse_path(e);
+    } else {
+        switch (e->conf->srs.long_sender) {
+        case CONF_LONG_SEND:
+            if (keep_rewritten(e, &address))
+                set_reverse_path(e);
+            break;
+        case CONF_LONG_REJECT:
+            expand_refuse(e, OUTCOME_SENDER_TOO_LONG);
+            break;
+        case CONF_LONG_STORE:
+            store_sender(e);
+            break;
+        }
+    }
+    buf_free(&address);
+}
+
+void
+expand_on_stored(struct expand *e, const struct table_answer *answer)
+{
+    if (answer->status != TABLE_FOUND) {
+        expand_refuse(e, OUTCOME_TABLE_ERROR);
+        return;
+    }
+    e->counts.srs_stored = true;
+    set_reverse_path(e);
+}

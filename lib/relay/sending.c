@@ -1,0 +1,264 @@
+#include "session.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* A window of content on its way upstream: large enough for few system calls,
+ * small enough for thousands of sessions. */
+enum { SEND_WINDOW = MAIL_SPOOL_WINDOW };
+
+/* ---- sending ---- */
+
+static bool
+is_active(const struct outbound *o)
+{
+    return outbound_has_wanted(o);
+}
+
+/* One window of content, dot-stuffed; fields of ours stand before the first.
+ * False: the spool could not be read back. */
+static bool
+send_window(struct relay_session *s, struct outbound *o)
+{
+    struct transaction *tx = s->tx;
+    struct buf out = { 0 };
+    char *window = NULL;
+    struct slice octets = { 0 };
+    bool ok = true;
+
+    if (o->sent < tx->spool.length && tx->spool.length > tx->spool.memory.len) {
+        window = mem_try(SEND_WINDOW);
+        ok = window != NULL;
+    }
+    if (ok && o->sent < tx->spool.length)
+        ok = mail_spool_read(&tx->spool, o->sent, window, SEND_WINDOW,
+                             &octets) &&
+             octets.len != 0;
+    octets = slice_head(octets, SEND_WINDOW);
+    ok = ok && buf_try_reserve(&out, o->fields.len + octets.len + 64);
+    if (ok && o->sent == 0)
+        ok = dot_encode(&o->encoder, buf_slice(&o->fields), &out);
+    ok = ok && dot_encode(&o->encoder, octets, &out);
+    if (ok) {
+        o->sent += octets.len;
+        o->writable = false;
+        outbound_write(s, o, buf_slice(&out));
+        if (o->sent == tx->spool.length)
+            o->state = OUTBOUND_SENT;
+    }
+    buf_free(&out);
+    free(window);
+    return ok;
+}
+
+/*
+ * The final dot (V3 of the invariants in detail): the client's content was
+ * complete and without fault, all of it was read back and written, upstream
+ * has said nothing unasked, and the client is still there.
+ */
+static void
+send_dot(struct relay_session *s, struct outbound *o)
+{
+    struct buf out = { 0 };
+
+    assert(s->tx->trouble == OUTCOME_NONE && s->server.content_done);
+    assert(o->state == OUTBOUND_SENT && o->sent == s->tx->spool.length);
+    assert(!s->client_lost);
+    dot_finish(&o->encoder, &out);
+    if (!smtp_client_expect(&o->client, SMTP_STEP_DOT)) {
+        buf_free(&out);
+        outbound_fail(s, o, OUTCOME_NO_MEMORY);
+        return;
+    }
+    s->tx->dot_written = true;
+    o->state = OUTBOUND_DOT;
+    outbound_write(s, o, buf_slice(&out));
+    buf_free(&out);
+}
+
+static void
+client_is_gone(struct relay_session *s)
+{
+    content_conclude(s, (struct smtp_reply){ 0 }, OUTCOME_CLIENT_GONE,
+                     RELAY_ABORTED);
+}
+
+/* Some outbound has failed: what does the client hear? */
+static void
+fail_outbound(struct relay_session *s, const struct outbound *o)
+{
+    struct smtp_reply reply = o->failure;
+    enum outcome outcome = o->failure_outcome;
+
+    if (s->tx->dots != 0) {
+        outcome = OUTCOME_PARTLY;
+        reply = outcome_reply(outcome);
+    }
+    reply = outcome_relayed(reply);
+    content_conclude(s, reply, outcome,
+                     reply.code >= 500 ? RELAY_REJECTED : RELAY_DEFERRED);
+}
+
+/* Where all outbounds have the whole content, the dots go out one after the
+ * other: the first refusal stops the rest. */
+static void
+send_dots(struct relay_session *s)
+{
+    struct smtp_reply last = { 0 };
+
+    for (unsigned i = 0; i < s->outbound_count; i++) {
+        struct outbound *o = s->outbounds[i];
+        if (!is_active(o))
+            continue;
+        if (o->state == OUTBOUND_SENT) {
+            if (s->client_lost || !s->ops->client_present(s->ctx)) {
+                client_is_gone(s);
+                return;
+            }
+            send_dot(s, o);
+            if (o->state != OUTBOUND_DOT)
+                fail_outbound(s, o);
+            return;
+        }
+        if (o->final.code == 0)
+            return; /* its reply is still to come */
+        last = o->final;
+    }
+    /* Invariant I1: here, and nowhere else, a message is acknowledged. */
+    assert(last.code >= 200 && last.code < 300);
+    content_conclude(s, last, OUTCOME_NONE, RELAY_ACCEPTED);
+}
+
+/* The final reply of the outbound whose dot went out last. False: refused. */
+static bool
+count_final(struct relay_session *s)
+{
+    unsigned accepted = 0;
+
+    for (unsigned i = 0; i < s->outbound_count; i++) {
+        struct outbound *o = s->outbounds[i];
+        if (o->final.code == 0)
+            continue;
+        if (o->final.code >= 200 && o->final.code < 300) {
+            accepted++;
+            continue;
+        }
+        s->tx->dots = accepted;
+        o->failure = o->final;
+        o->failure_outcome = OUTCOME_UPSTREAM_REPLY;
+        fail_outbound(s, o);
+        return false;
+    }
+    s->tx->dots = accepted;
+    return true;
+}
+
+void
+content_progress(struct relay_session *s)
+{
+    bool all_sent = true;
+
+    if (s->phase != PHASE_SENDING)
+        return;
+    if (!count_final(s))
+        return;
+    for (unsigned i = 0; i < s->outbound_count; i++) {
+        struct outbound *o = s->outbounds[i];
+        if (!is_active(o))
+            continue;
+        if (o->final.code == 0 &&
+            (o->state == OUTBOUND_CLOSED || o->state == OUTBOUND_OPEN)) {
+            fail_outbound(s, o);
+            return;
+        }
+        if (o->state == OUTBOUND_CONTENT && o->writable && !send_window(s, o)) {
+            content_fail(s, OUTCOME_SPOOL_FAILED);
+            return;
+        }
+        if (o->final.code == 0 && o->state != OUTBOUND_SENT &&
+            o->state != OUTBOUND_DOT)
+            all_sent = false;
+    }
+    if (all_sent)
+        send_dots(s);
+}
+
+void
+content_start_sending(struct relay_session *s)
+{
+    bool any = false;
+
+    s->tx->signed_at = s->now.ms;
+    content_take_fields(s);
+    s->phase = PHASE_SENDING;
+    for (unsigned i = 0; i < s->outbound_count; i++)
+        if (outbound_has_wanted(s->outbounds[i])) {
+            outbound_data(s, s->outbounds[i]);
+            any = true;
+        }
+    if (any) {
+        content_progress(s);
+        return;
+    }
+    /* Every recipient was discarded by rule: nobody upstream can say 250. The
+     * only exception to invariant I1. */
+    content_conclude(
+        s, (struct smtp_reply){ 250, SLICE_OF("2.0.0 Ok: discarded") },
+        OUTCOME_NONE, RELAY_DISCARDED);
+}
+
+/* ---- the end ---- */
+
+void
+content_conclude(struct relay_session *s, struct smtp_reply reply,
+                 enum outcome outcome, enum relay_result result)
+{
+    /* The reply first: while it is not out, a front that gives up makes a
+     * duplicate (RFC 1047). */
+    if (reply.code != 0 && !s->client_lost) {
+        session_reply(s, reply,
+                      outcome == OUTCOME_UPSTREAM_REPLY ||
+                              outcome == OUTCOME_NONE || reply.code < 500
+                          ? SMTP_REPLY_UPSTREAM
+                          : SMTP_REPLY_OURS);
+        session_flush(s);
+    }
+    journal_transaction(s, result, outcome, reply);
+    content_free_job(s);
+    for (unsigned i = 0; i < s->outbound_count; i++)
+        outbound_release(s, s->outbounds[i]);
+    session_end_transaction(s);
+    if (outcome == OUTCOME_CLIENT_GONE)
+        session_finish(s);
+}
+
+void
+content_abandon(struct relay_session *s, enum outcome outcome)
+{
+    switch (s->phase) {
+    case PHASE_SIGNING:
+    case PHASE_SENDING:
+        if (s->tx->dots != 0)
+            outcome = OUTCOME_PARTLY;
+        for (unsigned i = 0; i < s->outbound_count; i++)
+            outbound_drop(s, s->outbounds[i]);
+        if (s->sign_pending) {
+            /* The job uses the transaction until it comes back, so this
+             * session cannot go on to another one. */
+            session_reply(s, outcome_reply(outcome), SMTP_REPLY_UPSTREAM);
+            journal_transaction(s, RELAY_DEFERRED, outcome,
+                                outcome_reply(outcome));
+            session_finish(s);
+            return;
+        }
+        content_fail(s, outcome);
+        break;
+    case PHASE_COMMANDS:
+    case PHASE_RESOLVING:
+    case PHASE_OFFERING:
+    case PHASE_REBUILDING:
+    case PHASE_CONTENT:
+    case PHASE_ENDED:
+        break;
+    }
+}
