@@ -22,7 +22,8 @@ struct cli {
 };
 
 /*
- * A command gets its own name as argv[0] and what stands behind it; it parses
+ * A command gets its own name as argv[0] ("dkim check" for a subcommand, so
+ * that one function can serve a group) and what stands behind it; it parses
  * its options with getopt_long (reset before). --help is handled by the
  * caller.
  */
@@ -61,6 +62,15 @@ bool cli_read(const char *path, struct buf *out);
 /* Run a program and take its standard output; stderr passes. Returns its exit
  * status, -1 if it could not be run. argv ends with NULL. */
 int cli_run(const char *const *argv, struct buf *out);
+
+/* The same with a deadline of its own (cli_run has two minutes; what runs
+ * longer is killed). */
+enum cli_run_errors {
+    CLI_RUN_SPEAK, /* its standard error passes, trouble is printed */
+    CLI_RUN_QUIET, /* neither: it may be absent */
+};
+int cli_run_within(const char *const *argv, int limit_ms,
+                   enum cli_run_errors errors, struct buf *out);
 
 /* A blocking look-up for commands: socketmaps are asked over a socket with
  * the 2 s deadline. Fits relay_explain's `ask`. */

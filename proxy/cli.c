@@ -1,0 +1,158 @@
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    POSTCONF_MS = 5000
+};
+
+void
+cli_error(const char *format, ...)
+{
+    va_list args;
+
+    fputs("onward: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+bool
+cli_read(const char *path, struct buf *out)
+{
+    bool standard = strcmp(path, "-") == 0;
+    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    bool ok = false;
+
+    while (fd >= 0) {
+        buf_reserve(out, 65536);
+        ssize_t n = read(fd, out->ptr + out->len, 65536);
+        if (n < 0 && errno == EINTR)
+            continue;
+        ok = n == 0;
+        if (n <= 0)
+            break;
+        out->len += (size_t)n;
+    }
+    if (!ok)
+        cli_error("%s: %s", standard ? "standard input" : path,
+                  strerror(errno));
+    if (fd >= 0 && !standard)
+        close(fd);
+    return ok;
+}
+
+/* ---- the name of this host --------------------------------------------- */
+
+/* A name with dots for our name, from a line "ADDRESS NAME..." of hosts(5).
+ * No DNS: `check` asks no network, and a start must not hang on it. */
+static struct slice
+full_name(struct slice line, struct slice name)
+{
+    struct slice words = slice_head(line, slice_find(line, '#'));
+    struct slice full = { 0 };
+    bool ours = false;
+
+    slice_cut(&words, words.len != 0 && slice_find(words, '\t') < words.len
+                          ? '\t'
+                          : ' ');
+    while (words.len != 0) {
+        size_t end = 0;
+        while (end < words.len && words.ptr[end] != ' ' &&
+               words.ptr[end] != '\t')
+            end++;
+        struct slice word = slice_head(words, end);
+        words = slice_tail(words, end + 1);
+        ours |= slice_equal_nocase(word, name);
+        if (full.len == 0 && word.len > name.len &&
+            slice_starts_nocase(word, name) && word.ptr[name.len] == '.')
+            full = word;
+    }
+    return ours ? full : (struct slice){ 0 };
+}
+
+static void
+host_name(struct buf *out)
+{
+    char name[256] = "localhost";
+    struct buf hosts = { 0 };
+    struct slice full = { 0 };
+
+    if (gethostname(name, sizeof(name) - 1) != 0)
+        name[0] = '\0';
+    if (strchr(name, '.') == NULL && access("/etc/hosts", R_OK) == 0 &&
+        cli_read("/etc/hosts", &hosts)) {
+        struct slice rest = buf_slice(&hosts);
+        while (rest.len != 0 && full.len == 0)
+            full = full_name(slice_cut(&rest, '\n'), slice_from(name));
+    }
+    buf_append(out, full.len != 0 ? full : slice_from(name));
+    buf_free(&hosts);
+}
+
+/* ---- the configuration ------------------------------------------------- */
+
+/* What Postfix says, one value a line. False: there is none, or it did not
+ * answer; then the defaults hold. */
+static bool
+ask_postfix(const char *path, struct buf *answer)
+{
+    const char *argv[5 + CONF_POSTFIX_NAMES + 1] = { "postconf", "-c", NULL,
+                                                     "-h", "-x" };
+    struct buf directory = { 0 };
+    struct stat st;
+    bool ok = false;
+
+    conf_peek_postfix(path, &directory);
+    argv[2] = buf_cstr(&directory);
+    for (size_t i = 0; i < CONF_POSTFIX_NAMES; i++)
+        argv[5 + i] = conf_postfix_names[i];
+    if (directory.len != 0 && stat(argv[2], &st) == 0 && S_ISDIR(st.st_mode))
+        ok = cli_run_within(argv, POSTCONF_MS, CLI_RUN_QUIET, answer) == 0;
+    buf_free(&directory);
+    return ok;
+}
+
+struct conf *
+cli_load_with(const struct cli *cli, struct conf *before, struct buf *errors,
+              struct buf *warnings)
+{
+    struct buf postfix = { 0 };
+    struct buf fqdn = { 0 };
+    struct conf_inputs inputs = {
+        .path = cli->conf_path,
+        .now = (int64_t)time(NULL),
+        .before = before,
+    };
+
+    if (ask_postfix(cli->conf_path, &postfix))
+        inputs.postfix = buf_slice(&postfix);
+    host_name(&fqdn);
+    inputs.fqdn = buf_slice(&fqdn);
+    struct conf *conf = conf_load(&inputs, errors, warnings);
+    buf_free(&postfix);
+    buf_free(&fqdn);
+    return conf;
+}
+
+struct conf *
+cli_load(const struct cli *cli)
+{
+    struct buf errors = { 0 };
+    struct buf warnings = { 0 };
+    struct conf *conf = cli_load_with(cli, NULL, &errors, &warnings);
+
+    if (conf == NULL)
+        fwrite(errors.ptr, 1, errors.len, stderr);
+    buf_free(&errors);
+    buf_free(&warnings);
+    return conf;
+}

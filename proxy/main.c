@@ -1,0 +1,202 @@
+/* The command line: options in front, the table of commands, help. */
+#include "cli.h"
+#include "commands.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JSON_OPTION "  --json  print one JSON document\n"
+
+const struct command commands[] = {
+    { "check", "[--json]", "find every error of the configuration at once",
+      JSON_OPTION, command_check },
+    { "config show", "[--json]",
+      "every setting in force and where it came from", JSON_OPTION,
+      command_config },
+    { "config defaults", "[--json|--man]", "every setting and its default",
+      JSON_OPTION "  --man   print the settings of onward.conf(5), in mdoc\n",
+      command_config },
+    { NULL, NULL, NULL, NULL, NULL },
+};
+
+static void
+print_usage(FILE *out, const struct command *command)
+{
+    fprintf(out, "usage: onward [-c FILE] %s%s%s\n", command->name,
+            command->arguments[0] == '\0' ? "" : " ", command->arguments);
+}
+
+int
+cli_usage(const char *name)
+{
+    for (const struct command *c = commands; c->name != NULL; c++)
+        if (strcmp(c->name, name) == 0)
+            print_usage(stderr, c);
+    return CLI_USAGE;
+}
+
+static void
+help_command(const struct command *command)
+{
+    print_usage(stdout, command);
+    printf("\n%s\n", command->summary);
+    if (command->options != NULL)
+        printf("\noptions:\n%s", command->options);
+}
+
+/* Is it the command `word`, or one of its subcommands? */
+static bool
+is_of_group(const struct command *command, const char *word)
+{
+    size_t len = strlen(word);
+
+    return strncmp(command->name, word, len) == 0 &&
+           (command->name[len] == ' ' || command->name[len] == '\0');
+}
+
+/* All commands, or those of a group. */
+static void
+list_commands(FILE *out, const char *group)
+{
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        if (group != NULL && !is_of_group(c, group))
+            continue;
+        fprintf(out, "  %-16s %s\n", c->name, c->summary);
+    }
+}
+
+static void
+help_all(FILE *out)
+{
+    fputs("usage: onward [-c FILE] COMMAND [ARGUMENT...]\n"
+          "       onward --help | --version\n\n"
+          "Onward, a proxy for Postfix that forwards mail so that it "
+          "arrives.\n\ncommands:\n",
+          out);
+    list_commands(out, NULL);
+    fputs("\noptions:\n"
+          "  -c FILE    configuration, default /etc/onward/onward.conf\n"
+          "  --help     also behind a command\n"
+          "  --version  with those of the libraries\n",
+          out);
+}
+
+/* --help among the arguments, but not behind "--". */
+static bool
+wants_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0)
+            return true;
+    return false;
+}
+
+/* The command that argv begins with, and how many words name it. */
+static const struct command *
+find_command(int argc, char **argv, int *words)
+{
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        const char *blank = strchr(c->name, ' ');
+        if (blank == NULL && strcmp(c->name, argv[0]) == 0) {
+            *words = 1;
+            return c;
+        }
+        if (blank != NULL && argc > 1 && is_of_group(c, argv[0]) &&
+            strcmp(blank + 1, argv[1]) == 0) {
+            *words = 2;
+            return c;
+        }
+    }
+    return NULL;
+}
+
+static bool
+is_group(const char *word)
+{
+    for (const struct command *c = commands; c->name != NULL; c++)
+        if (is_of_group(c, word))
+            return true;
+    return false;
+}
+
+static int
+run_command(const struct cli *cli, int argc, char **argv)
+{
+    int words = 0;
+    const struct command *command = find_command(argc, argv, &words);
+
+    if (command == NULL && is_group(argv[0])) {
+        bool help = wants_help(argc, argv);
+        if (!help)
+            cli_error(argc > 1 ? "%s: unknown subcommand"
+                               : "%s: a subcommand is missing",
+                      argv[0]);
+        list_commands(help ? stdout : stderr, argv[0]);
+        return help ? CLI_OK : CLI_USAGE;
+    }
+    if (command == NULL) {
+        cli_error("%s: unknown command; see onward --help", argv[0]);
+        return CLI_USAGE;
+    }
+    argv += words - 1;
+    argc -= words - 1;
+    if (wants_help(argc, argv)) {
+        help_command(command);
+        return CLI_OK;
+    }
+    char *name = strdup(command->name);
+    if (name == NULL)
+        abort();
+    argv[0] = name;
+    optind = 0; /* glibc: start anew, and read the string's first letter */
+    int status = command->run(cli, argc, argv);
+    free(name);
+    return status;
+}
+
+static int
+close_output(int status)
+{
+    /* A result that could not be written is no result. */
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        cli_error("cannot write the result");
+        return status == CLI_OK ? CLI_TRY_AGAIN : status;
+    }
+    return status;
+}
+
+int
+main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "config", required_argument, NULL, 'c' },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
+        { NULL, 0, NULL, 0 },
+    };
+    struct cli cli = { .conf_path = "/etc/onward/onward.conf" };
+    int letter;
+
+    while ((letter = getopt_long(argc, argv, "+c:", options, NULL)) != -1) {
+        switch (letter) {
+        case 'c':
+            cli.conf_path = optarg;
+            break;
+        case 'h':
+            help_all(stdout);
+            return close_output(CLI_OK);
+        case 'V':
+            printf("onward %s\n%s\n", ONWARD_VERSION, ONWARD_LIBRARIES);
+            return close_output(CLI_OK);
+        default:
+            return CLI_USAGE; /* getopt_long has said why */
+        }
+    }
+    if (optind == argc) {
+        help_all(stderr);
+        return CLI_USAGE;
+    }
+    return close_output(run_command(&cli, argc - optind, argv + optind));
+}
