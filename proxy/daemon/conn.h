@@ -1,0 +1,84 @@
+/*
+ * One stream, TCP or unix: reads, writes that are collected and queued, and
+ * what is still unsent, so that its owner can hold back.
+ *
+ * What conn_write gets during one event goes out with one conn_flush at its
+ * end: one segment for each group of replies or commands. Only large pieces
+ * are written at once, so that content is not copied when the socket takes
+ * it.
+ *
+ * Errors first: an error while writing is remembered in `broken` and nothing
+ * more is written; what the peer has said before may still be read. An error
+ * or EOF while reading is on_ended. The owner closes, always, and may free
+ * the memory in on_closed.
+ */
+#ifndef ONWARD_CONN_H
+#define ONWARD_CONN_H
+
+#include "base.h"
+
+#include <uv.h>
+
+enum {
+    CONN_SCRATCH = 64 * 1024, /* what one read takes at most */
+    CONN_LOW = 32 * 1024,     /* unsent octets at which on_sent is called */
+};
+
+/* All conns of a loop read into the same memory; what is not used at once is
+ * copied by the owner. So an idle connection has no buffer. */
+struct conn_scratch {
+    char octets[CONN_SCRATCH];
+};
+
+struct conn;
+
+struct conn_events {
+    void (*on_octets)(struct conn *conn, struct slice octets);
+    /* EOF (0) or an error (UV_E...); no more octets will come. */
+    void (*on_ended)(struct conn *conn, int status);
+    /* A queued write is done, and little or nothing is left; or it failed
+     * (conn->broken). Never called from within conn_write or conn_flush. */
+    void (*on_sent)(struct conn *conn);
+    void (*on_closed)(struct conn *conn);
+};
+
+struct conn {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+    const struct conn_events *events;
+    struct conn_scratch *scratch;
+    struct buf out; /* collected during this event */
+    bool reading;
+    bool ended;  /* on_ended was called */
+    bool broken; /* a write failed */
+};
+
+enum conn_kind {
+    CONN_TCP,
+    CONN_UNIX
+};
+
+void conn_init(struct conn *conn, enum conn_kind kind, uv_loop_t *loop,
+               struct conn_scratch *scratch, const struct conn_events *events);
+
+void conn_read(struct conn *conn);
+void conn_hold(struct conn *conn); /* stop reading for now */
+
+void conn_write(struct conn *conn, struct slice octets);
+void conn_flush(struct conn *conn);
+size_t conn_unsent(const struct conn *conn);
+
+/* Is the peer still there: no FIN and no reset, read or unread? */
+bool conn_peer_present(const struct conn *conn);
+
+/* Nothing to read now: no octets, no EOF, no error? */
+bool conn_is_quiet(const struct conn *conn);
+
+/* Closes at once; what is unsent is lost. on_closed follows. */
+void conn_close(struct conn *conn);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * The running process: what its parts share. One of these exists, made by
+ * command_serve; everything in it belongs to the loop's thread, except where a
+ * job on the pool was given its own piece.
+ */
+#ifndef ONWARD_DAEMON_H
+#define ONWARD_DAEMON_H
+
+#include "cli.h"
+#include "conn.h"
+#include "process.h"
+#include "link.h"
+#include "listener.h"
+#include "logsink.h"
+#include "lookup.h"
+#include "notify.h"
+#include "reload.h"
+#include "senders.h"
+#include "tick.h"
+#include "upstreams.h"
+
+struct daemon {
+    uv_loop_t loop;
+    const struct cli *cli;
+
+    struct conf *conf; /* in force: new sessions take a reference */
+    struct relay_shared shared;
+    struct conn_scratch scratch;
+
+    struct listener *listeners;
+    size_t listener_count;
+    struct link_list links; /* all sessions */
+    size_t link_count;
+    struct link_list later; /* those with something left to do */
+    uv_idle_t later_idle;
+    uv_idle_t wake; /* listeners that paused go on */
+
+    struct upstreams upstreams;
+    struct lookups *lookups;
+    struct senders *senders;
+    struct logsink *logsink;
+    struct notify notify;
+    struct reload reload;
+    struct descriptors descriptors;
+
+    uv_signal_t hangup, terminate, interrupt;
+    uv_timer_t drain;    /* timeouts.drain */
+    struct probe *probe; /* under way, or NULL */
+
+    int64_t started; /* seconds since 1970 */
+    bool serving;    /* the listeners are open */
+    bool stopping;   /* SIGTERM came */
+    bool ended;      /* and nothing is left to wait for */
+    int exit_status;
+    struct ticker ticker;
+};
+
+/* Monotonic milliseconds; and the time of an event. */
+uint64_t daemon_ms(void);
+struct relay_time daemon_now(void);
+
+/* A line of the process itself. */
+void daemon_log(struct daemon *daemon, enum log_level level, const char *format,
+                ...) __attribute__((format(printf, 3, 4)));
+
+/* A session is gone; while stopping, the last one ends the process. */
+void daemon_link_gone(struct daemon *daemon);
+
+#endif

@@ -1,0 +1,349 @@
+#include "link_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FLUSH_TIME = 5000,  /* for the last reply, ms */
+    LINGER_TIME = 1000, /* for the client to read it and close */
+    PEER_MAX = 64,
+};
+
+static const struct conn_events client_events;
+
+static void begin_close(struct link *link);
+static void release_pending(struct link *link);
+
+/* ---- the start --------------------------------------------------------- */
+
+static void
+peer_name(struct link *link, char text[PEER_MAX])
+{
+    struct sockaddr_storage peer;
+    int size = sizeof(peer);
+
+    memcpy(text, "local", sizeof("local"));
+    if (link->client.uv.handle.type != UV_TCP ||
+        uv_tcp_getpeername(&link->client.uv.tcp, (struct sockaddr *)&peer,
+                           &size) != 0)
+        return;
+    if (peer.ss_family == AF_INET)
+        uv_ip4_name((struct sockaddr_in *)&peer, text, PEER_MAX);
+    else if (peer.ss_family == AF_INET6)
+        uv_ip6_name((struct sockaddr_in6 *)&peer, text, PEER_MAX);
+}
+
+bool
+link_accept(struct daemon *daemon, struct listener *listener,
+            enum relay_welcome welcome)
+{
+    struct link *link = mem_try(sizeof(*link));
+    char peer[PEER_MAX];
+
+    if (link == NULL)
+        return false;
+    conn_init(&link->client, listener->kind, &daemon->loop, &daemon->scratch,
+              &client_events);
+    uv_timer_init(&daemon->loop, &link->timer);
+    link->timer.data = link;
+    link->daemon = daemon;
+    link->pending = 2;
+    TAILQ_INIT(&link->upstreams);
+    TAILQ_INSERT_TAIL(&daemon->links, link, all);
+    daemon->link_count++;
+
+    if (uv_accept(&listener->uv.stream, &link->client.uv.stream) != 0 ||
+        !listener_admits(listener, &link->client)) {
+        link->finished = true;
+        begin_close(link);
+        return true;
+    }
+    if (link->client.uv.handle.type == UV_TCP)
+        uv_tcp_nodelay(&link->client.uv.tcp, 1);
+    peer_name(link, peer);
+    link->conf = conf_ref(daemon->conf);
+    link->session = relay_new(link->conf, &listener->conf, &daemon->shared,
+                              listener->counters, &link_ops, link,
+                              slice_from(peer), welcome, daemon_now());
+    if (link->session == NULL)
+        link->finished = true;
+    link_settle(link);
+    return true;
+}
+
+bool
+link_is_live(const struct link *link)
+{
+    return link->state == LINK_OPEN && !link->finished;
+}
+
+/* ---- events ------------------------------------------------------------ */
+
+static void
+on_client_octets(struct conn *conn, struct slice octets)
+{
+    struct link *link = (struct link *)conn;
+
+    if (link->state != LINK_OPEN) /* too late; read so that no reset */
+        return;                   /* destroys our last reply */
+    if (link->input.len != 0) {
+        link->fresh = octets;
+        link_keep_fresh(link);
+    } else {
+        link->fresh = octets;
+    }
+    link_settle(link);
+}
+
+static void
+on_client_ended(struct conn *conn, int status)
+{
+    struct link *link = (struct link *)conn;
+
+    (void)status; /* a front does not wait for our 221: no error, no line */
+    switch (link->state) {
+    case LINK_OPEN:
+        if (!link->client_told) {
+            link->client_told = true;
+            relay_on_client_lost(link->session, daemon_now());
+        }
+        link_settle(link);
+        break;
+    case LINK_FLUSHING:
+        if (status != 0)
+            begin_close(link);
+        break;
+    case LINK_LINGERING:
+        begin_close(link);
+        break;
+    case LINK_CLOSING:
+        break;
+    }
+}
+
+static void
+on_client_sent(struct conn *conn)
+{
+    struct link *link = (struct link *)conn;
+
+    if (link->state == LINK_OPEN)
+        link_settle(link);
+    else if (conn->broken)
+        begin_close(link);
+}
+
+static void
+on_client_closed(struct conn *conn)
+{
+    release_pending((struct link *)conn);
+}
+
+static const struct conn_events client_events = {
+    .on_octets = on_client_octets,
+    .on_ended = on_client_ended,
+    .on_sent = on_client_sent,
+    .on_closed = on_client_closed,
+};
+
+static void
+on_upstream_open(struct upstream *up)
+{
+    struct link *link = up->owner;
+
+    relay_on_upstream_open(link->session, up->outbound, NULL, daemon_now());
+    link_settle(link);
+}
+
+static void
+on_upstream_octets(struct upstream *up, struct slice octets)
+{
+    struct link *link = up->owner;
+
+    relay_on_upstream_octets(link->session, up->outbound, octets, daemon_now());
+    link_settle(link);
+}
+
+static void
+on_upstream_lost(struct upstream *up, enum relay_lost how)
+{
+    struct link *link = up->owner;
+
+    TAILQ_REMOVE(&link->upstreams, up, among);
+    relay_on_upstream_lost(link->session, up->outbound, how, daemon_now());
+    link_settle(link);
+}
+
+static void
+on_upstream_sent(struct upstream *up)
+{
+    link_settle(up->owner);
+}
+
+const struct upstream_user link_upstream_events = {
+    .on_open = on_upstream_open,
+    .on_octets = on_upstream_octets,
+    .on_lost = on_upstream_lost,
+    .on_sent = on_upstream_sent,
+};
+
+void
+link_job_started(struct link *link)
+{
+    link->pending++;
+}
+
+void
+link_signed(struct link *link)
+{
+    relay_on_signed(link->session, daemon_now());
+    link_settle(link);
+    release_pending(link);
+}
+
+void
+link_looked_up(struct link *link, const struct table_answer *answer)
+{
+    relay_on_looked_up(link->session, answer, daemon_now());
+    link_settle(link);
+    release_pending(link);
+}
+
+void
+link_stored(struct link *link, const struct table_answer *answer)
+{
+    relay_on_stored(link->session, answer, daemon_now());
+    link_settle(link);
+    release_pending(link);
+}
+
+/* ---- the end ----------------------------------------------------------- */
+
+static void
+drop_upstreams(struct link *link)
+{
+    struct upstream *up;
+
+    while ((up = TAILQ_FIRST(&link->upstreams)) != NULL) {
+        TAILQ_REMOVE(&link->upstreams, up, among);
+        upstream_drop(up);
+    }
+}
+
+static void
+on_end_timer(uv_timer_t *timer)
+{
+    begin_close(timer->data);
+}
+
+static void
+on_shutdown(uv_shutdown_t *request, int status)
+{
+    struct link *link = request->data;
+
+    if (link->state != LINK_FLUSHING)
+        return;
+    if (status != 0 || link->client.ended) {
+        begin_close(link);
+        return;
+    }
+    /* To close with octets unread would send a reset, which may overtake the
+     * reply that stands in the client's buffer. */
+    link->state = LINK_LINGERING;
+    uv_timer_start(&link->timer, on_end_timer, LINGER_TIME, 0);
+}
+
+void
+link_finish(struct link *link)
+{
+    link->state = LINK_FLUSHING;
+    drop_upstreams(link);
+    buf_free(&link->input);
+    conn_flush(&link->client);
+    link->shutdown.data = link;
+    if (link->client.broken ||
+        (link->client.ended && conn_unsent(&link->client) == 0) ||
+        uv_shutdown(&link->shutdown, &link->client.uv.stream, on_shutdown) !=
+            0) {
+        begin_close(link);
+        return;
+    }
+    uv_timer_start(&link->timer, on_end_timer, FLUSH_TIME, 0);
+    conn_read(&link->client);
+}
+
+static void
+on_timer_closed(uv_handle_t *handle)
+{
+    release_pending(handle->data);
+}
+
+static void
+begin_close(struct link *link)
+{
+    if (link->state == LINK_CLOSING)
+        return;
+    link->state = LINK_CLOSING;
+    drop_upstreams(link);
+    buf_free(&link->input);
+    conn_close(&link->client);
+    uv_close((uv_handle_t *)&link->timer, on_timer_closed);
+}
+
+static void
+release_pending(struct link *link)
+{
+    struct daemon *daemon = link->daemon;
+
+    if (--link->pending != 0)
+        return;
+    if (link->is_later)
+        TAILQ_REMOVE(&daemon->later, link, later);
+    TAILQ_REMOVE(&daemon->links, link, all);
+    daemon->link_count--;
+    if (link->session != NULL)
+        relay_free(link->session);
+    if (link->conf != NULL)
+        conf_unref(link->conf);
+    free(link);
+    daemon_link_gone(daemon);
+}
+
+void
+link_drain_all(struct daemon *daemon)
+{
+    struct link *link, *next;
+
+    for (link = TAILQ_FIRST(&daemon->links); link != NULL; link = next) {
+        next = TAILQ_NEXT(link, all);
+        if (!link_is_live(link))
+            continue;
+        relay_on_drain(link->session, daemon_now());
+        link_settle(link);
+    }
+}
+
+void
+link_abort_all(struct daemon *daemon)
+{
+    struct link *link, *next;
+
+    for (link = TAILQ_FIRST(&daemon->links); link != NULL; link = next) {
+        next = TAILQ_NEXT(link, all);
+        if (link_is_live(link))
+            relay_on_client_lost(link->session, daemon_now());
+        begin_close(link);
+    }
+}
+
+size_t
+link_busy_count(const struct daemon *daemon)
+{
+    struct link *link;
+    size_t busy = 0;
+
+    for (link = TAILQ_FIRST(&daemon->links); link != NULL;
+         link = TAILQ_NEXT(link, all))
+        if (link_is_live(link) && relay_is_busy(link->session))
+            busy++;
+    return busy;
+}

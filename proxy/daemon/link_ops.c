@@ -1,0 +1,173 @@
+#include "link_state.h"
+
+#include "signer.h"
+
+/* When a deadline has passed, how long the sockets are looked at first, ms. */
+enum {
+    LATE_AGAIN = 1
+};
+
+static struct upstream *
+find_upstream(struct link *link, unsigned outbound)
+{
+    struct upstream *up;
+
+    for (up = TAILQ_FIRST(&link->upstreams); up != NULL;
+         up = TAILQ_NEXT(up, among))
+        if (up->outbound == outbound)
+            return up;
+    return NULL;
+}
+
+/* Taken from the link's list: it is about to be dropped or released. */
+static struct upstream *
+detach_upstream(struct link *link, unsigned outbound)
+{
+    struct upstream *up = find_upstream(link, outbound);
+
+    if (up != NULL)
+        TAILQ_REMOVE(&link->upstreams, up, among);
+    return up;
+}
+
+static void
+op_to_client(void *ctx, struct slice octets)
+{
+    struct link *link = ctx;
+
+    if (link->state == LINK_OPEN)
+        conn_write(&link->client, octets);
+}
+
+static void
+op_dial(void *ctx, unsigned outbound, enum relay_dial how)
+{
+    struct link *link = ctx;
+    struct upstream *up;
+
+    up = upstreams_dial(&link->daemon->upstreams, link->conf, how,
+                        &link_upstream_events, link);
+    up->outbound = outbound;
+    TAILQ_INSERT_TAIL(&link->upstreams, up, among);
+}
+
+static void
+op_to_upstream(void *ctx, unsigned outbound, struct slice octets)
+{
+    struct link *link = ctx;
+    struct upstream *up = find_upstream(link, outbound);
+
+    if (up == NULL || up->state != UPSTREAM_OPEN)
+        return;
+    up->owes_writable = true;
+    conn_write(&up->conn, octets);
+}
+
+static void
+op_drop(void *ctx, unsigned outbound)
+{
+    struct upstream *up = detach_upstream(ctx, outbound);
+
+    if (up != NULL)
+        upstream_drop(up);
+}
+
+static void
+op_release(void *ctx, unsigned outbound, const struct smtp_ehlo *ehlo)
+{
+    struct link *link = ctx;
+    struct upstream *up = detach_upstream(link, outbound);
+
+    if (up == NULL)
+        return;
+    upstream_flush(up);
+    upstream_release(up, ehlo, link->conf->upstream.idle_timeout);
+}
+
+static void
+op_look_up(void *ctx, const struct table_query *query)
+{
+    struct link *link = ctx;
+
+    lookups_ask(link->daemon->lookups, query, link);
+}
+
+static void
+op_store(void *ctx, const struct relay_store_query *query)
+{
+    struct link *link = ctx;
+
+    senders_ask(link->daemon->senders, query, link->conf, link);
+}
+
+static void
+op_sign(void *ctx, struct relay_sign_job *job)
+{
+    struct link *link = ctx;
+
+    signer_start(&link->daemon->loop, job, link);
+}
+
+static bool
+op_client_present(void *ctx)
+{
+    struct link *link = ctx;
+
+    return conn_peer_present(&link->client);
+}
+
+static void
+on_session_timer(uv_timer_t *timer)
+{
+    struct link *link = timer->data;
+
+    if (link->state != LINK_OPEN || !link->deadline_set)
+        return;
+    /* The process may have been stopped for a while, and what we waited for
+     * lies in the socket: the loop looks there before this fires again. */
+    if (!link->deadline_due) {
+        link->deadline_due = true;
+        uv_timer_start(&link->timer, on_session_timer, LATE_AGAIN, 0);
+        return;
+    }
+    link->deadline_set = false;
+    relay_on_deadline(link->session, daemon_now());
+    link_settle(link);
+}
+
+static void
+op_deadline(void *ctx, unsigned milliseconds)
+{
+    struct link *link = ctx;
+
+    if (link->state != LINK_OPEN)
+        return;
+    link->deadline_due = false;
+    link->deadline_set = milliseconds != 0;
+    if (milliseconds == 0)
+        uv_timer_stop(&link->timer);
+    else
+        uv_timer_start(&link->timer, on_session_timer, milliseconds, 0);
+}
+
+static void
+op_finish(void *ctx)
+{
+    struct link *link = ctx;
+
+    link->finished = true;
+}
+
+const struct relay_ops link_ops = {
+    .to_client = op_to_client,
+    .dial = op_dial,
+    .to_upstream = op_to_upstream,
+    .drop = op_drop,
+    .release = op_release,
+    .look_up = op_look_up,
+    .store = op_store,
+    .sign = op_sign,
+    .client_present = op_client_present,
+    .deadline = op_deadline,
+    .finish = op_finish,
+};

@@ -1,0 +1,215 @@
+#include "link_state.h"
+
+enum {
+    CLIENT_HIGH = 64 * 1024, /* unsent octets at which we stop listening */
+    INPUT_HIGH = 64 * 1024,  /* octets the session does not want yet */
+    INPUT_MAX = INPUT_HIGH + 2 * CONN_SCRATCH,
+    WINDOWS = 8, /* of content for upstream, before it is others' turn */
+};
+
+static void on_later(uv_idle_t *idle);
+
+/* What dialling found out at once. */
+static bool
+deliver_notices(struct link *link)
+{
+    struct upstream *up = TAILQ_FIRST(&link->upstreams);
+
+    while (up != NULL && up->notice == UPSTREAM_NOTHING)
+        up = TAILQ_NEXT(up, among);
+    if (up == NULL)
+        return false;
+
+    unsigned outbound = up->outbound;
+    enum upstream_notice notice = up->notice;
+    up->notice = UPSTREAM_NOTHING;
+    switch (notice) {
+    case UPSTREAM_NOTHING:
+        break;
+    case UPSTREAM_REUSED:
+        relay_on_upstream_open(link->session, outbound, &up->known,
+                               daemon_now());
+        break;
+    case UPSTREAM_FAILED:
+        TAILQ_REMOVE(&link->upstreams, up, among);
+        upstream_drop(up);
+        relay_on_upstream_lost(link->session, outbound, RELAY_LOST_REFUSED,
+                               daemon_now());
+        break;
+    }
+    return true;
+}
+
+/* Tell the session that upstream took what it had written. */
+static bool
+deliver_writable(struct link *link)
+{
+    struct upstream *up;
+
+    for (up = TAILQ_FIRST(&link->upstreams); up != NULL;
+         up = TAILQ_NEXT(up, among)) {
+        upstream_flush(up);
+        if (up->owes_writable && !up->conn.broken &&
+            conn_unsent(&up->conn) <= CONN_LOW) {
+            up->owes_writable = false;
+            relay_on_writable(link->session, up->outbound, daemon_now());
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct slice
+unused_input(const struct link *link)
+{
+    return slice_tail(buf_slice(&link->input), link->input_used);
+}
+
+static bool
+client_has_room(struct link *link)
+{
+    if (conn_unsent(&link->client) >= CLIENT_HIGH)
+        conn_flush(&link->client);
+    return conn_unsent(&link->client) < CLIENT_HIGH;
+}
+
+/* Offer the session what has come from the client. */
+static bool
+pump(struct link *link)
+{
+    bool progress = false;
+
+    while (link_is_live(link) && relay_wants_client(link->session) &&
+           client_has_room(link)) {
+        struct slice in = unused_input(link);
+        bool buffered = in.len != 0;
+        size_t used;
+
+        if (!buffered)
+            in = link->fresh;
+        if (in.len == 0)
+            break;
+        used = relay_on_client_octets(link->session, in, daemon_now());
+        if (used == 0)
+            break;
+        progress = true;
+        if (!buffered) {
+            link->fresh = slice_tail(link->fresh, used);
+        } else if ((link->input_used += used) == link->input.len) {
+            buf_free(&link->input);
+            link->input_used = 0;
+        }
+    }
+    return progress;
+}
+
+void
+link_keep_fresh(struct link *link)
+{
+    buf_drop(&link->input, link->input_used);
+    link->input_used = 0;
+    if (link->fresh.len != 0 && link_is_live(link) &&
+        (link->input.len + link->fresh.len > INPUT_MAX ||
+         !buf_try_append(&link->input, link->fresh)))
+        link->client.broken = true;
+    link->fresh = (struct slice){ 0 };
+}
+
+static void
+settle_later(struct link *link)
+{
+    struct daemon *daemon = link->daemon;
+
+    if (link->is_later)
+        return;
+    link->is_later = true;
+    if (TAILQ_EMPTY(&daemon->later))
+        uv_idle_start(&daemon->later_idle, on_later);
+    TAILQ_INSERT_TAIL(&daemon->later, link, later);
+}
+
+static void
+steer_reading(struct link *link)
+{
+    bool full = link->input.len >= INPUT_HIGH ||
+                conn_unsent(&link->client) >= CLIENT_HIGH;
+    bool unwanted = link->input.len != 0 && !relay_wants_client(link->session);
+
+    /* While nothing is left over reading goes on even if the session wants
+     * nothing now: that is how a client that leaves is noticed, and it saves
+     * two system calls for each command. */
+    if (full || unwanted)
+        conn_hold(&link->client);
+    else
+        conn_read(&link->client);
+}
+
+static void
+settle_open(struct link *link)
+{
+    unsigned windows = 0;
+
+    while (link_is_live(link)) {
+        if (deliver_notices(link) || pump(link))
+            continue;
+        if (windows < WINDOWS && deliver_writable(link)) {
+            windows++;
+            continue;
+        }
+        if (link->client.broken && !link->client_told) {
+            link->client_told = true;
+            relay_on_client_lost(link->session, daemon_now());
+            continue;
+        }
+        break;
+    }
+    link_keep_fresh(link);
+    conn_flush(&link->client);
+    if (link->client.broken && !link->client_told && link_is_live(link)) {
+        settle_later(link);
+        return;
+    }
+    if (windows == WINDOWS)
+        settle_later(link);
+    if (link_is_live(link))
+        steer_reading(link);
+}
+
+void
+link_settle(struct link *link)
+{
+    if (link->state == LINK_OPEN)
+        settle_open(link);
+    if (link->state == LINK_OPEN && link->finished)
+        link_finish(link);
+}
+
+static void
+on_later(uv_idle_t *idle)
+{
+    struct daemon *daemon = idle->data;
+    struct link_list due = TAILQ_HEAD_INITIALIZER(due);
+    struct link *link;
+
+    uv_idle_stop(idle);
+    TAILQ_CONCAT(&due, &daemon->later, later);
+    while ((link = TAILQ_FIRST(&due)) != NULL) {
+        TAILQ_REMOVE(&due, link, later);
+        link->is_later = false;
+        link_settle(link);
+    }
+}
+
+void
+link_later_open(struct daemon *daemon)
+{
+    TAILQ_INIT(&daemon->later);
+    uv_idle_init(&daemon->loop, &daemon->later_idle);
+    daemon->later_idle.data = daemon;
+}
+
+void
+link_later_close(struct daemon *daemon)
+{
+    uv_close((uv_handle_t *)&daemon->later_idle, NULL);
+}

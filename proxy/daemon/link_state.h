@@ -1,0 +1,53 @@
+/*
+ * The inside of a link, for the link_ files only: link.c has its life and its
+ * events, link_ops.c the session's operations, link_settle.c what follows
+ * each event.
+ */
+#ifndef ONWARD_LINK_STATE_H
+#define ONWARD_LINK_STATE_H
+
+#include "daemon.h"
+
+enum link_state {
+    LINK_OPEN,
+    LINK_FLUSHING,  /* the session has finished; its last reply goes out */
+    LINK_LINGERING, /* our FIN went out; waiting for the client's */
+    LINK_CLOSING,   /* handles closing, jobs still running */
+};
+
+struct link {
+    struct conn client; /* first: a conn's link is found by a cast */
+    struct daemon *daemon;
+    struct relay_session *session;
+    struct conf *conf; /* that the session began with */
+    struct upstream_list upstreams;
+    struct buf input;   /* octets the session has not used yet; */
+    size_t input_used;  /* of them, those that it has */
+    struct slice fresh; /* of the read under way: not copied yet */
+    uv_timer_t timer;
+    uv_shutdown_t shutdown;
+    enum link_state state;
+    unsigned pending; /* handles and jobs */
+    bool finished;    /* the session said so */
+    bool client_told; /* relay_on_client_lost was called */
+    bool deadline_set;
+    bool deadline_due; /* it has passed, but the sockets come first */
+    bool is_later;
+    TAILQ_ENTRY(link) all;
+    TAILQ_ENTRY(link) later;
+};
+
+extern const struct relay_ops link_ops;
+extern const struct upstream_user link_upstream_events;
+
+/* The session has not finished. */
+bool link_is_live(const struct link *link);
+
+void link_settle(struct link *link);
+/* Keep what the session did not use of a read: the scratch is somebody
+ * else's next. */
+void link_keep_fresh(struct link *link);
+/* The session has finished: its last reply goes out, then all is closed. */
+void link_finish(struct link *link);
+
+#endif

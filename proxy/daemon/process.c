@@ -1,0 +1,114 @@
+#include "process.h"
+
+#include "daemon.h"
+
+#include <dirent.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    DESCRIPTORS_MAX = 1 << 20, /* more than that is never needed */
+    RESERVE = 12,           /* reload, tables, log, a waiting connection each */
+    EACH_SESSION = 3,       /* client, upstream, spool */
+    MMAP_FROM = 512 * 1024, /* what is larger goes back when it is freed */
+    TRIM_FROM = 1024 * 1024,
+    ARENAS = 2,
+};
+
+static void
+raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (limit.rlim_cur > DESCRIPTORS_MAX)
+        limit.rlim_cur = DESCRIPTORS_MAX;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* One thread more than processors: a reload, which takes one for long, must
+ * not hold up signing. */
+static void
+choose_threads(void)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%ld", sysconf(_SC_NPROCESSORS_ONLN) + 1);
+    setenv("UV_THREADPOOL_SIZE", text, 0);
+}
+
+void
+process_prepare(void)
+{
+    struct rlimit none = { 0 };
+    static const int ignored[] = { SIGPIPE, SIGUSR1, SIGUSR2 };
+
+    /* Keys and the SRS secret are in memory. */
+    prctl(PR_SET_DUMPABLE, 0);
+    setrlimit(RLIMIT_CORE, &none);
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+        signal(ignored[i], SIG_IGN);
+    raise_descriptors();
+    choose_threads();
+    mallopt(M_ARENA_MAX, ARENAS);
+    mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
+    mallopt(M_TRIM_THRESHOLD, TRIM_FROM);
+}
+
+size_t
+descriptors_open(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    size_t count = 0;
+
+    if (dir == NULL)
+        return 0;
+    while (readdir(dir) != NULL)
+        count++;
+    closedir(dir);
+    return count > 3 ? count - 3 : 0; /* ".", "..", and dir itself */
+}
+
+void
+descriptors_measure(struct descriptors *descriptors)
+{
+    struct rlimit limit;
+
+    descriptors->base = descriptors_open() + RESERVE;
+    descriptors->limit = DESCRIPTORS_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+        limit.rlim_cur < DESCRIPTORS_MAX)
+        descriptors->limit = limit.rlim_cur;
+}
+
+static bool
+suffice(const struct daemon *daemon)
+{
+    const struct upstreams *pool = &daemon->upstreams;
+
+    return daemon->descriptors.base + EACH_SESSION * (daemon->link_count + 1) +
+               (pool->count - pool->used_count) <=
+           daemon->descriptors.limit;
+}
+
+bool
+descriptors_suffice(struct daemon *daemon)
+{
+    if (suffice(daemon))
+        return true;
+    upstreams_shed(&daemon->upstreams);
+    return suffice(daemon);
+}
+
+void
+process_trim(void)
+{
+    malloc_trim(0);
+}

@@ -1,0 +1,160 @@
+#include "reload.h"
+
+#include "daemon.h"
+
+#include <stdlib.h>
+
+static void
+log_lines(struct daemon *daemon, enum log_level level, const char *what,
+          const struct buf *lines)
+{
+    struct slice rest = buf_slice(lines);
+
+    while (rest.len != 0) {
+        struct slice line = slice_cut(&rest, '\n');
+        if (line.len != 0)
+            daemon_log(daemon, level, "%s: %.*s", what, SLICE_ARG(line));
+    }
+}
+
+void
+reload_init(struct reload *reload, struct daemon *daemon)
+{
+    *reload = (struct reload){ .daemon = daemon };
+    reload->request.data = reload;
+}
+
+static void
+free_retired(struct reload *reload)
+{
+    size_t kept = 0;
+
+    if (reload->running)
+        return;
+    for (size_t i = 0; i < reload->retired_count; i++)
+        if (reload->retired[i]->refs == 1)
+            conf_unref(reload->retired[i]);
+        else
+            reload->retired[kept++] = reload->retired[i];
+    reload->retired_count = kept;
+}
+
+/* New sessions get it from now on. */
+static void
+put_in_force(struct daemon *daemon, struct conf *conf)
+{
+    struct reload *reload = &daemon->reload;
+    struct conf *before = daemon->conf;
+
+    reload->retired =
+        mem_realloc(reload->retired,
+                    (reload->retired_count + 1) * sizeof(*reload->retired));
+    reload->retired[reload->retired_count++] = before;
+    daemon->conf = conf;
+    daemon->shared.spool.limit = conf->limits.spool_total;
+    if (!slice_equal(before->upstream.address.text,
+                     conf->upstream.address.text))
+        upstreams_empty(&daemon->upstreams);
+    free_retired(reload);
+}
+
+static void
+on_thread(uv_work_t *request)
+{
+    struct reload *reload = request->data;
+    struct daemon *daemon = reload->daemon;
+
+    /* daemon->conf does not change while this runs. */
+    reload->loaded = cli_load_with(daemon->cli, daemon->conf, &reload->errors,
+                                   &reload->warnings);
+}
+
+static void
+succeeded(struct daemon *daemon)
+{
+    struct reload *reload = &daemon->reload;
+    struct conf *conf = reload->loaded;
+
+    reload->successes++;
+    reload->succeeded = conf->loaded;
+    put_in_force(daemon, conf);
+    logsink_change(daemon->logsink, conf, &daemon->shared.log);
+    lookups_forget(daemon->lookups);
+    senders_reopen(daemon->senders, conf);
+    log_lines(daemon, LOG_LEVEL_WARNING, "config", &reload->warnings);
+    if (!listeners_match(daemon, conf))
+        daemon_log(daemon, LOG_LEVEL_WARNING,
+                   "config: listeners change only at a restart");
+    daemon_log(daemon, LOG_LEVEL_INFO, "reloaded %.*s", SLICE_ARG(conf->path));
+}
+
+static void
+on_done(uv_work_t *request, int status)
+{
+    struct reload *reload = request->data;
+    struct daemon *daemon = reload->daemon;
+
+    (void)status; /* we never cancel */
+    reload->running = false;
+    if (daemon->stopping) {
+        if (reload->loaded != NULL)
+            conf_unref(reload->loaded);
+    } else if (reload->loaded != NULL) {
+        succeeded(daemon);
+    } else {
+        reload->failures++;
+        log_lines(daemon, LOG_LEVEL_ERROR, "config", &reload->errors);
+        daemon_log(daemon, LOG_LEVEL_ERROR,
+                   "config: not reloaded, the old one stays in force");
+    }
+    reload->loaded = NULL;
+    buf_free(&reload->errors);
+    buf_free(&reload->warnings);
+    if (daemon->stopping)
+        return;
+    notify_ready(&daemon->notify);
+    if (reload->again) {
+        reload->again = false;
+        reload_start(daemon);
+    }
+}
+
+void
+reload_start(struct daemon *daemon)
+{
+    struct reload *reload = &daemon->reload;
+
+    if (daemon->stopping)
+        return;
+    /* However many signals come while one runs: one more is enough. */
+    if (reload->running) {
+        reload->again = true;
+        return;
+    }
+    reload->running = true;
+    notify_reloading(&daemon->notify);
+    uv_queue_work(&daemon->loop, &reload->request, on_thread, on_done);
+}
+
+void
+reload_tick(struct daemon *daemon)
+{
+    struct buf errors = { 0 };
+    struct conf *conf;
+
+    if (daemon->reload.running)
+        return;
+    conf = conf_refresh_tables(daemon->conf, daemon_now().wall, &errors);
+    if (conf != NULL)
+        put_in_force(daemon, conf);
+    log_lines(daemon, LOG_LEVEL_ERROR, "table", &errors);
+    buf_free(&errors);
+    free_retired(&daemon->reload);
+}
+
+void
+reload_free(struct reload *reload)
+{
+    free_retired(reload);
+    free(reload->retired);
+}

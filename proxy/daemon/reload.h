@@ -1,0 +1,43 @@
+/*
+ * A new configuration while the process runs. It is loaded on the thread pool
+ * and put in force as a whole; sessions keep the one they began with. A bad one
+ * changes nothing (I8), and each of its errors is a log line.
+ *
+ * Tables, keys and configurations are counted without locks. So while a load
+ * runs beside the loop no configuration is freed: those that are out of force
+ * wait in a list until their last session has ended and no load runs.
+ */
+#ifndef ONWARD_RELOAD_H
+#define ONWARD_RELOAD_H
+
+#include "conf.h"
+
+#include <uv.h>
+
+struct daemon;
+
+struct reload {
+    struct daemon *daemon;
+    uv_work_t request;
+    bool running;
+    bool again; /* another SIGHUP came meanwhile */
+    struct conf *loaded;
+    struct buf errors, warnings;
+    struct conf **retired; /* out of force, each with our reference */
+    size_t retired_count;
+    /* For /metrics and status. */
+    int64_t succeeded; /* seconds since 1970; the start counts */
+    uint64_t successes, failures;
+};
+
+void reload_init(struct reload *reload, struct daemon *daemon);
+
+void reload_start(struct daemon *daemon); /* SIGHUP */
+
+/* Every 2 s: swap tables whose file was replaced, free what is retired. */
+void reload_tick(struct daemon *daemon);
+
+/* At the end, when no load runs and no session is left. */
+void reload_free(struct reload *reload);
+
+#endif

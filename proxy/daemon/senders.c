@@ -1,0 +1,113 @@
+#include "senders.h"
+
+#include "daemon.h"
+#include "senderstore.h"
+
+#include <stdlib.h>
+
+enum {
+    DAY = 86400
+};
+
+struct senders {
+    struct daemon *daemon;
+    struct senderstore *store; /* NULL: not wanted, or it cannot be opened */
+};
+
+struct sender_job {
+    uv_work_t request;
+    struct senders *senders;
+    struct senderstore *store;
+    struct relay_store_query query; /* its slices live as long */
+    struct link *link;
+    int64_t now, keep_seconds;
+    enum table_status status;
+    struct buf value, why;
+};
+
+struct senders *
+senders_open(struct daemon *daemon, const struct conf *conf)
+{
+    struct senders *senders = mem_alloc(sizeof(*senders));
+
+    senders->daemon = daemon;
+    senders_reopen(senders, conf);
+    return senders;
+}
+
+void
+senders_reopen(struct senders *senders, const struct conf *conf)
+{
+    struct buf why = { 0 };
+
+    /* Once open it stays so: sessions of an older configuration use it. */
+    if (senders->store != NULL || !conf->srs.enabled ||
+        conf->srs.long_sender != CONF_LONG_STORE)
+        return;
+    senders->store = senderstore_open(conf->state_directory, &why);
+    if (senders->store == NULL)
+        daemon_log(senders->daemon, LOG_LEVEL_ERROR,
+                   "store of long senders: %.*s", SLICE_ARG(buf_slice(&why)));
+    buf_free(&why);
+}
+
+static void
+on_thread(uv_work_t *request)
+{
+    struct sender_job *job = request->data;
+    const struct relay_store_query *query = &job->query;
+
+    if (job->store == NULL) {
+        buf_puts(&job->why, "not open");
+        job->status = TABLE_ERROR;
+    } else if (query->put) {
+        job->status = senderstore_put(job->store, query->key, query->sender,
+                                      job->now, job->keep_seconds, &job->why);
+    } else {
+        job->status =
+            senderstore_get(job->store, query->key, &job->value, &job->why);
+    }
+}
+
+static void
+on_done(uv_work_t *request, int status)
+{
+    struct sender_job *job = request->data;
+    struct table_answer answer = { job->status, buf_slice(&job->value) };
+
+    (void)status; /* we never cancel */
+    if (job->status == TABLE_ERROR)
+        daemon_log(job->senders->daemon, LOG_LEVEL_WARNING,
+                   "store of long senders: %.*s",
+                   SLICE_ARG(buf_slice(&job->why)));
+    link_stored(job->link, &answer);
+    buf_free(&job->value);
+    buf_free(&job->why);
+    free(job);
+}
+
+void
+senders_ask(struct senders *senders, const struct relay_store_query *query,
+            const struct conf *conf, struct link *link)
+{
+    struct sender_job *job = mem_alloc(sizeof(*job));
+
+    *job = (struct sender_job){ .senders = senders,
+                                .store = senders->store,
+                                .query = *query,
+                                .link = link,
+                                .now = daemon_now().wall };
+    /* As long as an address made from it may come back, a day of clock skew
+     * and the day in which a use is not written down included. */
+    job->keep_seconds = ((int64_t)conf->srs.max_age_days + 3) * DAY;
+    job->request.data = job;
+    link_job_started(link);
+    uv_queue_work(&senders->daemon->loop, &job->request, on_thread, on_done);
+}
+
+void
+senders_close(struct senders *senders)
+{
+    senderstore_close(senders->store);
+    free(senders);
+}

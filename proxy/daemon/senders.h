@@ -1,0 +1,26 @@
+/*
+ * The store of long senders (srs.long_sender = "store"): an LMDB file in
+ * state_directory, bounded in size and age. Requests run on the thread pool,
+ * because they wait for the disk.
+ */
+#ifndef ONWARD_SENDERS_H
+#define ONWARD_SENDERS_H
+
+#include "link.h"
+
+struct daemon;
+struct senders;
+
+/* A problem is logged; requests are then answered TABLE_ERROR. */
+struct senders *senders_open(struct daemon *daemon, const struct conf *conf);
+
+/* link_stored follows, always. conf: how long senders are kept. */
+void senders_ask(struct senders *senders, const struct relay_store_query *query,
+                 const struct conf *conf, struct link *link);
+
+/* The configuration was reloaded: opens the store if it is wanted now. */
+void senders_reopen(struct senders *senders, const struct conf *conf);
+
+void senders_close(struct senders *senders);
+
+#endif

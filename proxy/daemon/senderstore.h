@@ -1,0 +1,29 @@
+/*
+ * Long senders on disk: an LMDB file that maps a token to a reverse-path and
+ * when it was last used, bounded in number and age. All of it blocks; it is
+ * called on the thread pool, from several threads at a time.
+ */
+#ifndef ONWARD_SENDERSTORE_H
+#define ONWARD_SENDERSTORE_H
+
+#include "table.h"
+
+struct senderstore;
+
+/* DIRECTORY/senders.lmdb. NULL: a sentence in why. */
+struct senderstore *senderstore_open(struct slice directory, struct buf *why);
+void senderstore_close(struct senderstore *store);
+
+/*
+ * Remember a sender under a key. Kept for keep_seconds from its last use; the
+ * oldest give way when the store is full. FOUND: it is on the disk. ERROR: a
+ * sentence in why.
+ */
+enum table_status senderstore_put(struct senderstore *store, struct slice key,
+                                  struct slice sender, int64_t now,
+                                  int64_t keep_seconds, struct buf *why);
+
+enum table_status senderstore_get(struct senderstore *store, struct slice key,
+                                  struct buf *sender, struct buf *why);
+
+#endif

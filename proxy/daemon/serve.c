@@ -1,0 +1,291 @@
+#include "daemon.h"
+
+#include "commands.h"
+#include "probe.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    PROBE_TIME = 900
+}; /* ms: the listeners open within a second */
+
+static void end(struct daemon *daemon);
+
+/* ---- small services ---------------------------------------------------- */
+
+uint64_t
+daemon_ms(void)
+{
+    return uv_hrtime() / 1000000;
+}
+
+struct relay_time
+daemon_now(void)
+{
+    struct timespec wall;
+
+    clock_gettime(CLOCK_REALTIME, &wall);
+    return (struct relay_time){ .wall = wall.tv_sec, .ms = daemon_ms() };
+}
+
+void
+daemon_log(struct daemon *daemon, enum log_level level, const char *format, ...)
+{
+    struct buf text = { 0 };
+    va_list args;
+
+    va_start(args, format);
+    buf_vprintf(&text, format, args);
+    va_end(args);
+    log_message(&daemon->shared.log, level, (struct slice){ 0 }, "%.*s",
+                SLICE_ARG(buf_slice(&text)));
+    buf_free(&text);
+}
+
+/* ---- stopping ---------------------------------------------------------- */
+
+static void
+on_drain_over(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+
+    daemon_log(daemon, LOG_LEVEL_WARNING,
+               "timeouts.drain is over: %zu sessions are cut off",
+               daemon->link_count);
+    link_abort_all(daemon);
+}
+
+static void
+stop(struct daemon *daemon, const char *why)
+{
+    daemon->stopping = true;
+    daemon->shared.draining = true;
+    notify_stopping(&daemon->notify);
+    daemon_log(daemon, LOG_LEVEL_INFO,
+               "stopping on %s: %zu sessions, %zu transactions under way", why,
+               daemon->link_count, link_busy_count(daemon));
+    listeners_close(daemon);
+    probe_stop(daemon);
+    upstreams_empty(&daemon->upstreams);
+    uv_timer_start(&daemon->drain, on_drain_over, daemon->conf->timeouts.drain,
+                   0);
+    link_drain_all(daemon);
+    if (daemon->link_count == 0)
+        end(daemon);
+}
+
+void
+daemon_link_gone(struct daemon *daemon)
+{
+    listeners_wake(daemon);
+    if (daemon->stopping && daemon->link_count == 0)
+        end(daemon);
+}
+
+static void
+on_terminate(uv_signal_t *handle, int number)
+{
+    struct daemon *daemon = handle->data;
+
+    if (!daemon->stopping)
+        stop(daemon, number == SIGINT ? "SIGINT" : "SIGTERM");
+    else if (number == SIGINT) /* somebody at a terminal insists */
+        link_abort_all(daemon);
+}
+
+static void
+on_hangup(uv_signal_t *handle, int number)
+{
+    (void)number;
+    reload_start(handle->data);
+}
+
+/* ---- starting ---------------------------------------------------------- */
+
+static void
+catch_signal(struct daemon *daemon, uv_signal_t *handle, int number,
+             uv_signal_cb on_signal)
+{
+    uv_signal_init(&daemon->loop, handle);
+    handle->data = daemon;
+    uv_signal_start(handle, on_signal, number);
+}
+
+/* Errors of the start belong on standard error, where whoever started us
+ * looks. */
+static void
+print_errors(struct buf *errors)
+{
+    struct slice rest = buf_slice(errors);
+
+    while (rest.len != 0) {
+        struct slice line = slice_cut(&rest, '\n');
+        cli_error("%.*s", SLICE_ARG(line));
+    }
+    buf_free(errors);
+}
+
+static void
+log_started(struct daemon *daemon)
+{
+    struct buf names = { 0 };
+
+    for (size_t i = 0; i < daemon->listener_count; i++) {
+        const struct conf_listener *conf = &daemon->listeners[i].conf;
+        buf_printf(&names, "%s%.*s=%.*s", i != 0 ? ", " : "",
+                   SLICE_ARG(conf->name), SLICE_ARG(conf->address.text));
+    }
+    daemon_log(daemon, LOG_LEVEL_INFO, "started: listeners %.*s, upstream %.*s",
+               SLICE_ARG(buf_slice(&names)),
+               SLICE_ARG(daemon->conf->upstream.address.text));
+    buf_free(&names);
+    if (geteuid() == 0)
+        daemon_log(daemon, LOG_LEVEL_WARNING,
+                   "running as root, which nothing here needs");
+}
+
+/* The probe is done, whatever came of it. */
+static void
+on_probed(struct daemon *daemon)
+{
+    struct buf errors = { 0 };
+
+    if (!listeners_listen(daemon, &errors)) {
+        print_errors(&errors);
+        daemon->exit_status = CLI_UNREACHABLE;
+        stop(daemon, "an error");
+        return;
+    }
+    daemon->serving = true;
+    descriptors_measure(&daemon->descriptors);
+    log_started(daemon);
+    notify_ready(&daemon->notify);
+    tick_open(daemon);
+}
+
+static void
+init_shared(struct daemon *daemon)
+{
+    struct relay_shared *shared = &daemon->shared;
+    size_t listeners = daemon->conf->listener_count;
+    struct timespec now;
+
+    shared->counters = mem_alloc((listeners + 1) * sizeof(*shared->counters));
+    for (size_t i = 0; i < listeners; i++)
+        shared->counters[i].reasons =
+            mem_alloc((relay_outcome_count() + 1) * sizeof(uint64_t));
+    shared->spool.limit = daemon->conf->limits.spool_total;
+    /* Session ids do not come again after a restart. */
+    clock_gettime(CLOCK_REALTIME, &now);
+    shared->next_id =
+        ((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000) * 16;
+    if (getrandom(&shared->unique, sizeof(shared->unique), 0) < 0)
+        shared->unique = shared->next_id ^ (uint64_t)getpid();
+}
+
+static void
+init(struct daemon *daemon, const struct cli *cli, struct conf *conf)
+{
+    uv_loop_t *loop = &daemon->loop;
+
+    daemon->cli = cli;
+    daemon->conf = conf;
+    daemon->started = daemon_now().wall;
+    TAILQ_INIT(&daemon->links);
+    uv_loop_init(loop);
+    init_shared(daemon);
+    daemon->logsink = logsink_open(loop, conf, &daemon->shared.log);
+    notify_open(&daemon->notify, loop);
+    reload_init(&daemon->reload, daemon);
+    daemon->reload.succeeded = daemon->started;
+    upstreams_init(&daemon->upstreams, daemon);
+    daemon->lookups = lookups_open(daemon);
+    daemon->senders = senders_open(daemon, conf);
+    link_later_open(daemon);
+    uv_idle_init(loop, &daemon->wake);
+    daemon->wake.data = daemon;
+    uv_timer_init(loop, &daemon->drain);
+    daemon->drain.data = daemon;
+    catch_signal(daemon, &daemon->hangup, SIGHUP, on_hangup);
+    catch_signal(daemon, &daemon->terminate, SIGTERM, on_terminate);
+    catch_signal(daemon, &daemon->interrupt, SIGINT, on_terminate);
+}
+
+/* ---- the end ----------------------------------------------------------- */
+
+/* Close what the loop waits for; it returns when all of it is closed. */
+static void
+end(struct daemon *daemon)
+{
+    if (daemon->ended)
+        return;
+    daemon->ended = true;
+    listeners_close(daemon);
+    if (daemon->serving)
+        tick_close(daemon);
+    lookups_close(daemon->lookups);
+    upstreams_abandon(&daemon->upstreams);
+    link_later_close(daemon);
+    notify_close(&daemon->notify);
+    uv_close((uv_handle_t *)&daemon->wake, NULL);
+    uv_close((uv_handle_t *)&daemon->drain, NULL);
+    uv_close((uv_handle_t *)&daemon->hangup, NULL);
+    uv_close((uv_handle_t *)&daemon->terminate, NULL);
+    uv_close((uv_handle_t *)&daemon->interrupt, NULL);
+}
+
+static void
+destroy(struct daemon *daemon)
+{
+    struct relay_shared *shared = &daemon->shared;
+
+    logsink_close(daemon->logsink);
+    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&daemon->loop);
+    logsink_free(daemon->logsink);
+    lookups_free(daemon->lookups);
+    senders_close(daemon->senders);
+    reload_free(&daemon->reload);
+    for (size_t i = 0; i < daemon->listener_count; i++)
+        free(shared->counters[i].reasons);
+    free(shared->counters);
+    listeners_free(daemon);
+    conf_unref(daemon->conf);
+    free(daemon);
+}
+
+int
+command_serve(const struct cli *cli, int argc, char **argv)
+{
+    struct buf errors = { 0 };
+    struct daemon *daemon;
+    struct conf *conf;
+    int status;
+
+    if (argc > 1)
+        return cli_usage(argv[0]);
+    process_prepare();
+    conf = cli_load(cli);
+    if (conf == NULL)
+        return CLI_BAD_CONF;
+
+    daemon = mem_alloc(sizeof(*daemon));
+    init(daemon, cli, conf);
+    if (listeners_bind(daemon, &errors)) {
+        probe_start(daemon, PROBE_TIME, on_probed);
+    } else {
+        print_errors(&errors);
+        daemon->exit_status = CLI_UNREACHABLE;
+        end(daemon);
+    }
+    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    if (daemon->serving)
+        daemon_log(daemon, LOG_LEVEL_INFO, "stopped");
+    status = daemon->exit_status;
+    destroy(daemon);
+    return status;
+}

@@ -1,0 +1,367 @@
+#include "upstreams.h"
+
+#include "daemon.h"
+#include "dial.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    IDLE_MAX = 256,     /* connections kept */
+    LEAVE_TIME = 2000,  /* how long a QUIT may take, ms */
+    BROKEN_TIME = 1000, /* how long a reply may still come, ms */
+};
+
+static const struct conn_events events;
+
+static void on_connected(uv_connect_t *request, int status);
+static void on_timer(uv_timer_t *timer);
+
+void
+upstreams_init(struct upstreams *pool, struct daemon *daemon)
+{
+    *pool = (struct upstreams){ .daemon = daemon };
+    TAILQ_INIT(&pool->all);
+    TAILQ_INIT(&pool->idle);
+}
+
+static void
+contacted(struct upstreams *pool, bool up)
+{
+    pool->up = up;
+    pool->contacted = daemon_ms();
+}
+
+/* ---- dialling ---------------------------------------------------------- */
+
+static void
+take_from_idle(struct upstream *up)
+{
+    TAILQ_REMOVE(&up->pool->idle, up, among);
+    up->pool->idle_count--;
+    uv_timer_stop(&up->timer);
+}
+
+static bool
+has_address(const struct upstream *up, struct slice address)
+{
+    return address.len == strlen(up->address) &&
+           memcmp(address.ptr, up->address, address.len) == 0;
+}
+
+/* One that is still good: what came in while it was idle (421, EOF) may not
+ * have been read yet. */
+static struct upstream *
+find_idle(struct upstreams *pool, struct slice address)
+{
+    struct upstream *up = TAILQ_FIRST(&pool->idle);
+
+    while (up != NULL) {
+        struct upstream *next = TAILQ_NEXT(up, among);
+        if (has_address(up, address)) {
+            if (conn_is_quiet(&up->conn))
+                return up;
+            upstream_drop(up);
+        }
+        up = next;
+    }
+    return NULL;
+}
+
+static struct upstream *
+dial_new(struct upstreams *pool, const struct conf *conf)
+{
+    const struct conf_address *address = &conf->upstream.address;
+    struct upstream *up = mem_alloc(sizeof(*up));
+    uv_loop_t *loop = &pool->daemon->loop;
+    int error;
+
+    conn_init(&up->conn, dial_kind(address), loop, &pool->daemon->scratch,
+              &events);
+    uv_timer_init(loop, &up->timer);
+    up->timer.data = up;
+    up->connect.data = up;
+    up->handles = 2;
+    up->pool = pool;
+    up->state = UPSTREAM_CONNECTING;
+    if (address->text.len < sizeof(up->address))
+        memcpy(up->address, address->text.ptr, address->text.len);
+    TAILQ_INSERT_TAIL(&pool->all, up, all);
+    pool->count++;
+
+    error = dial(&up->conn, &up->connect, address, on_connected);
+    if (error != 0) {
+        up->notice = UPSTREAM_FAILED;
+        contacted(pool, false);
+    } else {
+        uv_timer_start(&up->timer, on_timer, conf->upstream.connect_timeout, 0);
+    }
+    return up;
+}
+
+struct upstream *
+upstreams_dial(struct upstreams *pool, const struct conf *conf,
+               enum relay_dial how, const struct upstream_user *user,
+               void *owner)
+{
+    struct upstream *up = NULL;
+
+    switch (how) {
+    case RELAY_DIAL_ANY:
+        up = find_idle(pool, conf->upstream.address.text);
+        break;
+    case RELAY_DIAL_FRESH:
+        /* One was stale, so upstream was restarted: so are the others. */
+        upstreams_empty(pool);
+        break;
+    }
+    if (up != NULL) {
+        take_from_idle(up);
+        up->state = UPSTREAM_OPEN;
+        up->notice = UPSTREAM_REUSED;
+    } else {
+        up = dial_new(pool, conf);
+    }
+    up->user = user;
+    up->owner = owner;
+    pool->used_count++;
+    return up;
+}
+
+static void
+disown(struct upstream *up)
+{
+    if (up->user != NULL)
+        up->pool->used_count--;
+    up->user = NULL;
+}
+
+static void
+lost(struct upstream *up, enum relay_lost how)
+{
+    const struct upstream_user *user = up->user;
+
+    disown(up);
+    if (user != NULL)
+        user->on_lost(up, how);
+    upstream_drop(up);
+}
+
+static void
+on_connected(uv_connect_t *request, int status)
+{
+    struct upstream *up = request->data;
+
+    if (status == UV_ECANCELED || up->state != UPSTREAM_CONNECTING)
+        return;
+    contacted(up->pool, status == 0);
+    if (status != 0) {
+        lost(up,
+             status == UV_ETIMEDOUT ? RELAY_LOST_TIMEOUT : RELAY_LOST_REFUSED);
+        return;
+    }
+    uv_timer_stop(&up->timer);
+    if (up->conn.uv.handle.type == UV_TCP)
+        uv_tcp_nodelay(&up->conn.uv.tcp, 1);
+    up->state = UPSTREAM_OPEN;
+    conn_read(&up->conn);
+    up->user->on_open(up);
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+    struct upstream *up = timer->data;
+
+    switch (up->state) {
+    case UPSTREAM_CONNECTING:
+        contacted(up->pool, false);
+        lost(up, RELAY_LOST_TIMEOUT);
+        break;
+    case UPSTREAM_OPEN: /* broken, and it had no more to say */
+        lost(up, RELAY_LOST_CLOSED);
+        break;
+    case UPSTREAM_IDLE:
+        upstream_quit(up);
+        break;
+    case UPSTREAM_LEAVING:
+        upstream_drop(up);
+        break;
+    case UPSTREAM_CLOSED:
+        break;
+    }
+}
+
+/* ---- what the connection says ------------------------------------------ */
+
+static void
+on_octets(struct conn *conn, struct slice octets)
+{
+    struct upstream *up = (struct upstream *)conn;
+
+    switch (up->state) {
+    case UPSTREAM_OPEN:
+        up->user->on_octets(up, octets);
+        break;
+    case UPSTREAM_IDLE: /* nobody asked: of no use any more */
+        upstream_drop(up);
+        break;
+    case UPSTREAM_LEAVING: /* the 221 */
+    case UPSTREAM_CONNECTING:
+    case UPSTREAM_CLOSED:
+        break;
+    }
+}
+
+static void
+on_ended(struct conn *conn, int status)
+{
+    struct upstream *up = (struct upstream *)conn;
+
+    (void)status;
+    lost(up, RELAY_LOST_CLOSED);
+}
+
+/* It may have said why before it closed: that is read first, and after it the
+ * EOF. The timer is for an upstream that leaves us neither. */
+static void
+notice_broken(struct upstream *up)
+{
+    if (up->conn.broken && up->state == UPSTREAM_OPEN &&
+        !uv_is_active((uv_handle_t *)&up->timer))
+        uv_timer_start(&up->timer, on_timer, BROKEN_TIME, 0);
+}
+
+static void
+on_sent(struct conn *conn)
+{
+    struct upstream *up = (struct upstream *)conn;
+
+    notice_broken(up);
+    if (up->user != NULL)
+        up->user->on_sent(up);
+}
+
+void
+upstream_flush(struct upstream *up)
+{
+    conn_flush(&up->conn);
+    notice_broken(up);
+}
+
+/* ---- giving it back ---------------------------------------------------- */
+
+static void
+on_handle_closed(struct upstream *up)
+{
+    if (--up->handles == 0)
+        free(up);
+}
+
+static void
+on_conn_closed(struct conn *conn)
+{
+    on_handle_closed((struct upstream *)conn);
+}
+
+static void
+on_timer_closed(uv_handle_t *handle)
+{
+    on_handle_closed(handle->data);
+}
+
+void
+upstream_drop(struct upstream *up)
+{
+    struct upstreams *pool = up->pool;
+
+    if (up->state == UPSTREAM_CLOSED)
+        return;
+    if (up->state == UPSTREAM_IDLE)
+        take_from_idle(up);
+    up->state = UPSTREAM_CLOSED;
+    disown(up);
+    TAILQ_REMOVE(&pool->all, up, all);
+    pool->count--;
+    conn_close(&up->conn);
+    uv_close((uv_handle_t *)&up->timer, on_timer_closed);
+    listeners_wake(pool->daemon);
+}
+
+void
+upstream_quit(struct upstream *up)
+{
+    if (up->state == UPSTREAM_IDLE)
+        take_from_idle(up);
+    disown(up);
+    if (up->state == UPSTREAM_CONNECTING || up->conn.broken || up->conn.ended) {
+        upstream_drop(up);
+        return;
+    }
+    up->state = UPSTREAM_LEAVING;
+    conn_write(&up->conn, SLICE_OF("QUIT\r\n"));
+    conn_flush(&up->conn);
+    /* Upstream closes first, so that the port is not ours in TIME_WAIT. */
+    conn_read(&up->conn);
+    uv_timer_start(&up->timer, on_timer, LEAVE_TIME, 0);
+}
+
+void
+upstream_release(struct upstream *up, const struct smtp_ehlo *ehlo,
+                 unsigned idle_timeout)
+{
+    struct upstreams *pool = up->pool;
+
+    if (up->state != UPSTREAM_OPEN || idle_timeout == 0 || ehlo == NULL ||
+        up->address[0] == '\0' || conn_unsent(&up->conn) != 0 ||
+        pool->daemon->stopping || pool->idle_count >= IDLE_MAX) {
+        upstream_quit(up);
+        return;
+    }
+    disown(up);
+    up->owner = NULL;
+    up->owes_writable = false;
+    up->notice = UPSTREAM_NOTHING;
+    up->known = *ehlo;
+    up->state = UPSTREAM_IDLE;
+    TAILQ_INSERT_HEAD(&pool->idle, up, among);
+    pool->idle_count++;
+    uv_timer_start(&up->timer, on_timer, idle_timeout, 0);
+}
+
+void
+upstreams_empty(struct upstreams *pool)
+{
+    struct upstream *up;
+
+    while ((up = TAILQ_FIRST(&pool->idle)) != NULL)
+        upstream_quit(up);
+}
+
+void
+upstreams_shed(struct upstreams *pool)
+{
+    struct upstream *up, *next;
+
+    for (up = TAILQ_FIRST(&pool->all); up != NULL; up = next) {
+        next = TAILQ_NEXT(up, all);
+        if (up->state == UPSTREAM_IDLE || up->state == UPSTREAM_LEAVING)
+            upstream_drop(up);
+    }
+}
+
+void
+upstreams_abandon(struct upstreams *pool)
+{
+    struct upstream *up;
+
+    while ((up = TAILQ_FIRST(&pool->all)) != NULL)
+        upstream_drop(up);
+}
+
+static const struct conn_events events = {
+    .on_octets = on_octets,
+    .on_ended = on_ended,
+    .on_sent = on_sent,
+    .on_closed = on_conn_closed,
+};
