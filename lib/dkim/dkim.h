@@ -70,6 +70,31 @@ bool dkim_key_record(const struct dkim_key *key, struct buf *out);
 const char *dkim_record_compare(const struct dkim_key *key,
                                 struct slice record);
 
+/* NULL, or a sentence on a record that matches and still does not help: test
+ * mode (t=y). */
+const char *dkim_record_note(struct slice record);
+
+/*
+ * The record of a key as text, for whoever feeds the name server. BIND: a line
+ * of a zone file; PLAIN: name, blank, value uncut, for web forms; NSUPDATE:
+ * replaces what is there, without `send`; JSON: one object, no line end.
+ */
+enum dkim_zone_format {
+    DKIM_ZONE_BIND,
+    DKIM_ZONE_PLAIN,
+    DKIM_ZONE_NSUPDATE,
+    DKIM_ZONE_JSON,
+};
+bool dkim_zone_print(const struct dkim_key *key, enum dkim_zone_format format,
+                     struct buf *out);
+
+/* "next", "active", "old"; "rsa", "ed25519". */
+const char *dkim_key_state_word(enum dkim_key_state state);
+const char *dkim_algorithm_word(enum dkim_algorithm algorithm);
+
+/* A domain or selector as d= and s= want it (A-labels). */
+bool dkim_is_name(struct slice s);
+
 /* ---- the key set ------------------------------------------------------- */
 
 struct dkim_keyset; /* sorted by domain; immutable; reference counted */

@@ -33,8 +33,4 @@ bool dkim_key_public(const struct dkim_key *key, struct buf *out);
 bool dkim_key_file_name(struct slice name, struct slice *selector,
                         enum dkim_key_state *state);
 
-/* A domain or selector as d= and s= want it: letters, digits, hyphens and
- * underscores in labels, at most 253 octets. */
-bool dkim_is_name(struct slice s);
-
 #endif
