@@ -228,7 +228,7 @@ content_conclude(struct relay_session *s, struct smtp_reply reply,
     for (unsigned i = 0; i < s->outbound_count; i++)
         outbound_release(s, s->outbounds[i]);
     session_end_transaction(s);
-    if (outcome == OUTCOME_CLIENT_GONE)
+    if (s->client_lost || outcome == OUTCOME_CLIENT_GONE)
         session_finish(s);
 }
 

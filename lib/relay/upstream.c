@@ -14,22 +14,30 @@ is_stale(const struct outbound *o)
 static void
 redial(struct relay_session *s, struct outbound *o)
 {
-    outbound_disconnect(o);
     o->redialled = true;
     o->reused = false;
     o->state = OUTBOUND_DIALLING;
     s->ops->dial(s->ctx, o->index, RELAY_DIAL_FRESH);
 }
 
+/* The connection is closed already. */
 static void
-lose(struct relay_session *s, struct outbound *o, enum outcome outcome)
+go_on_without(struct relay_session *s, struct outbound *o, bool stale,
+              enum outcome outcome)
 {
-    if (is_stale(o)) {
-        s->ops->drop(s->ctx, o->index);
+    if (stale)
         redial(s, o);
-        return;
-    }
-    outbound_fail(s, o, outcome);
+    else
+        outbound_fail(s, o, outcome);
+}
+
+static void
+give_up(struct relay_session *s, struct outbound *o, enum outcome outcome)
+{
+    bool stale = is_stale(o);
+
+    outbound_drop(s, o);
+    go_on_without(s, o, stale, outcome);
 }
 
 /* The reply outlives the parser's buffer: it goes into the arena. */
@@ -112,7 +120,7 @@ on_reply(struct relay_session *s, struct outbound *o, enum smtp_step step,
          const struct smtp_reply *reply)
 {
     if (reply->code == 421 && is_stale(o)) {
-        lose(s, o, OUTCOME_UPSTREAM_LOST);
+        give_up(s, o, OUTCOME_UPSTREAM_LOST);
         return;
     }
     count_reply(s, reply);
@@ -252,7 +260,7 @@ relay_on_upstream_octets(struct relay_session *s, unsigned index,
             break;
         case SMTP_CLIENT_BAD:
             s->counters->upstream_garbled++;
-            lose(s, o, garbled(o));
+            give_up(s, o, garbled(o));
             break;
         }
         if (o->state == OUTBOUND_OPEN)
@@ -293,12 +301,12 @@ relay_on_upstream_lost(struct relay_session *s, unsigned index,
             outcome = OUTCOME_UPSTREAM_DOWN;
         break;
     }
-    if (o->state == OUTBOUND_FINAL) {
-        /* Its final reply is here; that it is gone now changes nothing. */
-        outbound_disconnect(o);
-    } else {
-        lose(s, o, outcome);
-    }
+    bool stale = is_stale(o);
+    bool answered = o->state == OUTBOUND_FINAL;
+    outbound_disconnect(o);
+    /* Where its final reply is here, that it is gone now changes nothing. */
+    if (!answered)
+        go_on_without(s, o, stale, outcome);
     progress(s);
     session_flush(s);
 }
