@@ -38,7 +38,7 @@ raise_descriptors(void)
 static void
 choose_threads(void)
 {
-    char text[16];
+    char text[24];
 
     snprintf(text, sizeof(text), "%ld", sysconf(_SC_NPROCESSORS_ONLN) + 1);
     setenv("UV_THREADPOOL_SIZE", text, 0);
