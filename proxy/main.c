@@ -10,6 +10,7 @@
 #define JSON_OPTION "  --json  print one JSON document\n"
 
 const struct command commands[] = {
+    { "serve", "", "run the proxy in the foreground", NULL, command_serve },
     { "check", "[--json]", "find every error of the configuration at once",
       JSON_OPTION, command_check },
     { "config show", "[--json]",
