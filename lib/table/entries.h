@@ -37,8 +37,7 @@ bool alias_text_is_plain(struct slice text);
  * or its local part is too long; ERROR: memory is gone.
  */
 enum alias_status alias_path_make(struct slice local, struct slice domain,
-                                  struct arena *arena,
-                                  struct smtp_path *path);
+                                  struct arena *arena, struct smtp_path *path);
 
 /* ---- values of tables -------------------------------------------------- */
 

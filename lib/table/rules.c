@@ -430,9 +430,8 @@ make_targets(const struct alias_rule *rule,
         if (!substitute(rule->targets[i].local, captures, &local))
             status = ALIAS_ERROR;
         else
-            status = alias_path_make(buf_slice(&local),
-                                     rule->targets[i].domain, arena,
-                                     &hit->targets[i]);
+            status = alias_path_make(buf_slice(&local), rule->targets[i].domain,
+                                     arena, &hit->targets[i]);
     }
     hit->target_count = rule->target_count;
     buf_free(&local);
