@@ -88,8 +88,6 @@ judge_file(const struct stat *st)
         return "is a directory";
     if (!S_ISREG(st->st_mode))
         return "is not a regular file";
-    if ((st->st_mode & S_IRWXO) != 0)
-        return "is accessible for everybody; run: chmod 0640";
     if (st->st_size == 0)
         return "is empty";
     if (st->st_size > FILE_MAX)
@@ -127,6 +125,12 @@ load_open(int fd, const char *path, struct slice domain, struct slice selector,
         wrong = strerror(errno);
     if (wrong == NULL)
         wrong = judge_file(&st);
+    if (wrong == NULL && (st.st_mode & S_IRWXO) != 0) {
+        buf_printf(why, "mode %04o: %s by everybody; run: chmod 0640 %s",
+                   (unsigned)(st.st_mode & 07777),
+                   (st.st_mode & S_IROTH) != 0 ? "readable" : "usable", path);
+        return NULL;
+    }
     if (wrong == NULL)
         wrong = read_file(fd, (size_t)st.st_size, &octets);
     if (wrong == NULL)

@@ -238,13 +238,21 @@ compare_slices(struct slice a, struct slice b)
 }
 
 static int
+compare_names(const struct dkim_key *one, const struct dkim_key *two)
+{
+    int order = compare_slices(one->domain, two->domain);
+
+    return order != 0 ? order : compare_slices(one->selector, two->selector);
+}
+
+static int
 compare_keys(const void *a, const void *b)
 {
     const struct dkim_key *one = *(const struct dkim_key *const *)a;
     const struct dkim_key *two = *(const struct dkim_key *const *)b;
-    int order = compare_slices(one->domain, two->domain);
+    int order = compare_names(one, two);
 
-    return order != 0 ? order : compare_slices(one->selector, two->selector);
+    return order != 0 ? order : compare_slices(one->path, two->path);
 }
 
 static void
@@ -272,7 +280,7 @@ static void
 find_twins(const struct dkim_keyset *set, struct buf *errors)
 {
     for (size_t i = 1; i < set->count; i++)
-        if (compare_keys(&set->keys[i - 1], &set->keys[i]) == 0)
+        if (compare_names(set->keys[i - 1], set->keys[i]) == 0)
             buf_printf(errors, "%s: the same selector as %s\n",
                        set->keys[i]->path.ptr, set->keys[i - 1]->path.ptr);
 }

@@ -1,0 +1,328 @@
+#include "mail.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+static struct row {
+    const char *name;
+    struct slice from; /* what stands behind "From:" */
+    enum mail_from_status status;
+    const char *domain;
+} rows[] = {
+    /* addresses */
+    { "bare address", SLICE(" alice@example.org"), MAIL_FROM_OK,
+      "example.org" },
+    { "no blank behind the colon", SLICE("alice@example.org"), MAIL_FROM_OK,
+      "example.org" },
+    { "name and address", SLICE(" Alice Example <alice@example.org>"),
+      MAIL_FROM_OK, "example.org" },
+    { "upper case", SLICE(" a@EXAMPLE.Org"), MAIL_FROM_OK, "example.org" },
+    { "one label", SLICE(" root@localhost"), MAIL_FROM_OK, "localhost" },
+    { "underscore and digits", SLICE(" a@my_host.1.example"), MAIL_FROM_OK,
+      "my_host.1.example" },
+    { "name with dots", SLICE(" J. R. Hacker <j@example.org>"), MAIL_FROM_OK,
+      "example.org" },
+    { "quoted local part", SLICE(" \"a;b=c d@x\"@example.org"), MAIL_FROM_OK,
+      "example.org" },
+    { "UTF-8 local part", SLICE(" \xd0\xb6@example.org"), MAIL_FROM_OK,
+      "example.org" },
+    { "UTF-8 name", SLICE(" Ren\xc3\xa9 <r@example.org>"), MAIL_FROM_OK,
+      "example.org" },
+    { "encoded word is not decoded",
+      SLICE(" =?utf-8?Q?x=40bank.example?= <a@example.org>"), MAIL_FROM_OK,
+      "example.org" },
+    { "dots in a row in the local part", SLICE(" a..b.@example.org"),
+      MAIL_FROM_OK, "example.org" },
+    /* decoys */
+    { "address in quotes as the name",
+      SLICE(" \"boss@bank.example\" <a@example.org>"), MAIL_FROM_OK,
+      "example.org" },
+    { "angle brackets in quotes",
+      SLICE(" \"Boss <boss@bank.example>\" <a@example.org>"), MAIL_FROM_OK,
+      "example.org" },
+    { "address in a comment",
+      SLICE(" (boss@bank.example) a@example.org (x@y.example)"), MAIL_FROM_OK,
+      "example.org" },
+    { "nested comment with quoted parenthesis",
+      SLICE(" a@example.org (one (two \\) three) four)"), MAIL_FROM_OK,
+      "example.org" },
+    { "quotes in a comment", SLICE(" a@example.org (\")"), MAIL_FROM_OK,
+      "example.org" },
+    { "escaped quote", SLICE(" \"a\\\" <b@bank.example>\" <a@example.org>"),
+      MAIL_FROM_OK, "example.org" },
+    { "folds and comments inside the address",
+      SLICE(" Alice\r\n <alice(c1)@(c2)\r\n example.(c3)org>"), MAIL_FROM_OK,
+      "example.org" },
+    { "route", SLICE(" <@relay.bank.example,@b.example:a@example.org>"),
+      MAIL_FROM_OK, "example.org" },
+    /* groups and lists */
+    { "group", SLICE(" team: a@example.org;"), MAIL_FROM_OK, "example.org" },
+    { "group with names", SLICE(" \"t\": A <a@example.org>, b@example.org ;"),
+      MAIL_FROM_OK, "example.org" },
+    { "group and mailbox", SLICE(" t: a@example.org;, b@example.org"),
+      MAIL_FROM_OK, "example.org" },
+    { "empty group beside a mailbox", SLICE(" t:;, b@example.org"),
+      MAIL_FROM_OK, "example.org" },
+    { "list in one domain", SLICE(" a@example.org, B <b@EXAMPLE.org>"),
+      MAIL_FROM_OK, "example.org" },
+    { "list in two domains", SLICE(" a@example.org, b@example.net"),
+      MAIL_FROM_DISAGREE, "" },
+    { "domain and its child", SLICE(" a@example.org, b@news.example.org"),
+      MAIL_FROM_DISAGREE, "" },
+    { "group in two domains", SLICE(" t: a@example.org, b@example.net;"),
+      MAIL_FROM_DISAGREE, "" },
+    /* IDNA */
+    { "A-label", SLICE(" a@xn--bcher-kva.example"), MAIL_FROM_OK,
+      "xn--bcher-kva.example" },
+    { "U-label",
+      SLICE(" a@b\xc3\xbc"
+            "cher.example"),
+      MAIL_FROM_OK, "xn--bcher-kva.example" },
+    { "U-label, ASCII in upper case",
+      SLICE(" a@B\xc3\xbc"
+            "CHER.Example"),
+      MAIL_FROM_OK, "xn--bcher-kva.example" },
+    { "U-label with comment",
+      SLICE(" a@b\xc3\xbc"
+            "cher(x).example"),
+      MAIL_FROM_OK, "xn--bcher-kva.example" },
+    { "decomposed",
+      SLICE(" a@bu\xcc\x88"
+            "cher.example"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "U-label in upper case",
+      SLICE(" a@B\xc3\x9c"
+            "CHER.example"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "symbol, not in IDNA", SLICE(" a@\xe2\x98\x83.example"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "ideographic full stop", SLICE(" a@example\xe3\x80\x82org"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "full-width letters", SLICE(" a@\xef\xbd\x85xample.org"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "Latin-1 in the domain",
+      SLICE(" a@b\xfc"
+            "cher.example"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "Latin-1 in the name", SLICE(" Ren\xe9 <r@example.org>"),
+      MAIL_FROM_UNREADABLE, "" },
+    /* what is no address */
+    { "empty", SLICE(""), MAIL_FROM_UNREADABLE, "" },
+    { "blanks", SLICE(" \t \r\n "), MAIL_FROM_UNREADABLE, "" },
+    { "empty angle brackets", SLICE(" <>"), MAIL_FROM_UNREADABLE, "" },
+    { "group without members", SLICE(" undisclosed:;"), MAIL_FROM_UNREADABLE,
+      "" },
+    { "no domain", SLICE(" alice"), MAIL_FROM_UNREADABLE, "" },
+    { "no domain in brackets", SLICE(" <alice>"), MAIL_FROM_UNREADABLE, "" },
+    { "no domain behind the at sign", SLICE(" alice@"), MAIL_FROM_UNREADABLE,
+      "" },
+    { "no local part", SLICE(" @example.org"), MAIL_FROM_UNREADABLE, "" },
+    { "no local part in brackets", SLICE(" <@example.org>"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "only dots", SLICE(" ..@example.org"), MAIL_FROM_UNREADABLE, "" },
+    { "domain literal", SLICE(" a@[192.0.2.1]"), MAIL_FROM_UNREADABLE, "" },
+    { "trailing dot", SLICE(" a@example.org."), MAIL_FROM_UNREADABLE, "" },
+    { "leading dot", SLICE(" a@.example.org"), MAIL_FROM_UNREADABLE, "" },
+    { "two dots", SLICE(" a@example..org"), MAIL_FROM_UNREADABLE, "" },
+    { "two at signs", SLICE(" a@example.org@bank.example"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "two addresses without a comma", SLICE(" <a@example.org> <b@x.example>"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "address as an unquoted name",
+      SLICE(" boss@bank.example <a@example.org>"), MAIL_FROM_UNREADABLE, "" },
+    { "text behind the address", SLICE(" <a@example.org> x"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "comma at the end", SLICE(" a@example.org,"), MAIL_FROM_UNREADABLE, "" },
+    { "comma at the start", SLICE(" ,a@example.org"), MAIL_FROM_UNREADABLE,
+      "" },
+    { "semicolon instead of comma", SLICE(" a@example.org; b@example.org"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "words without a comma", SLICE(" a b@example.org"), MAIL_FROM_UNREADABLE,
+      "" },
+    { "quotes open", SLICE(" \"Alice <a@example.org>"), MAIL_FROM_UNREADABLE,
+      "" },
+    { "comment open", SLICE(" a@example.org (x"), MAIL_FROM_UNREADABLE, "" },
+    { "comment closed twice", SLICE(" a@example.org (x))"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "bracket open", SLICE(" A <a@example.org"), MAIL_FROM_UNREADABLE, "" },
+    { "bracket in a bracket", SLICE(" <<a@example.org>>"), MAIL_FROM_UNREADABLE,
+      "" },
+    { "group open", SLICE(" t: a@example.org"), MAIL_FROM_UNREADABLE, "" },
+    { "group in a group", SLICE(" t: u: a@example.org;;"), MAIL_FROM_UNREADABLE,
+      "" },
+    { "route without an address", SLICE(" <@relay.example:>"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "encoded word and a second address",
+      SLICE(" =?utf-8?B?YUBiYW5r?=, <a@example.org>"), MAIL_FROM_UNREADABLE,
+      "" },
+    { "NUL", SLICE(" a@example.org\0x"), MAIL_FROM_UNREADABLE, "" },
+    { "NUL in a quoted name", SLICE(" \"a\0\" <a@example.org>"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "bare CR", SLICE(" a\r <a@example.org>"), MAIL_FROM_UNREADABLE, "" },
+    { "bare LF", SLICE(" a\n <a@example.org>"), MAIL_FROM_UNREADABLE, "" },
+    { "DEL in a comment", SLICE(" a@example.org (\x7f)"), MAIL_FROM_UNREADABLE,
+      "" },
+    { "form feed", SLICE(" a@example.org\f"), MAIL_FROM_UNREADABLE, "" },
+    { "percent in the domain", SLICE(" a@ex%ample.org"), MAIL_FROM_UNREADABLE,
+      "" },
+    { "hyphen first", SLICE(" a@-example.org"), MAIL_FROM_UNREADABLE, "" },
+    { "label of 63",
+      SLICE(" a@aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            ".org"),
+      MAIL_FROM_OK,
+      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.org" },
+    { "label of 64",
+      SLICE(
+          " a@aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+          ".org"),
+      MAIL_FROM_UNREADABLE, "" },
+};
+enum {
+    ROWS = sizeof(rows) / sizeof(rows[0])
+};
+
+static enum mail_from_status
+read_from(struct slice content, struct arena *arena, struct slice *domain)
+{
+    struct mail_header header = { 0 };
+
+    assert_true(mail_header_index(content, &header));
+    enum mail_from_status status = mail_from_domain(&header, arena, domain);
+    mail_header_free(&header);
+    return status;
+}
+
+static void
+from_row(void **state)
+{
+    const struct row *row = *state;
+    struct arena arena = { 0 };
+    struct buf content = { 0 };
+    struct slice domain = { 0 };
+
+    buf_puts(&content, "To: x@y.example\r\nFrom:");
+    buf_append(&content, row->from);
+    buf_puts(&content, "\r\nSubject: z\r\n\r\n");
+    assert_int_equal(read_from(buf_slice(&content), &arena, &domain),
+                     row->status);
+    assert_int_equal(domain.len, strlen(row->domain));
+    assert_memory_equal(domain.ptr != NULL ? domain.ptr : "", row->domain,
+                        domain.len);
+    buf_free(&content);
+    arena_free(&arena);
+}
+
+static void
+how_many_fields(void **state)
+{
+    struct arena arena = { 0 };
+    struct slice domain = { 0 };
+
+    (void)state;
+    assert_int_equal(
+        read_from(SLICE_OF("To: a@b\r\n\r\nFrom: a@b\r\n"), &arena, &domain),
+        MAIL_FROM_MISSING);
+    assert_int_equal(
+        read_from(SLICE_OF("From: a@b\r\nfrom: a@b\r\n\r\n"), &arena, &domain),
+        MAIL_FROM_SEVERAL);
+    assert_int_equal(
+        read_from(SLICE_OF("From: a@b\r\nFROM : c@d\r\n\r\n"), &arena, &domain),
+        MAIL_FROM_SEVERAL);
+    arena_free(&arena);
+}
+
+static void
+all_domains(void **state)
+{
+    static const struct slice content =
+        SLICE("From: a@one.example, t: b@Two.example, c@one.example;\r\n\r\n");
+    struct mail_header header = { 0 };
+    struct arena arena = { 0 };
+    struct slice *domains = NULL;
+    size_t count = 0;
+
+    (void)state;
+    assert_true(mail_header_index(content, &header));
+    assert_int_equal(mail_from_domains(&header, &arena, &domains, &count),
+                     MAIL_FROM_OK);
+    assert_int_equal(count, 3);
+    assert_true(slice_equal(domains[0], SLICE_OF("one.example")));
+    assert_true(slice_equal(domains[1], SLICE_OF("two.example")));
+    assert_true(slice_equal(domains[2], SLICE_OF("one.example")));
+    mail_header_free(&header);
+    arena_free(&arena);
+}
+
+/* Depth and length are a stranger's choice. */
+static void
+bounded(void **state)
+{
+    static const char *const units[] = {
+        "(", ")", "\"", "<", "a@b.c,", "a.", "@a,", "t:", "(\\)\r\n ", "a\r\n "
+    };
+
+    (void)state;
+    for (size_t u = 0; u < sizeof(units) / sizeof(units[0]); u++) {
+        struct arena arena = { 0 };
+        struct buf content = { 0 };
+        struct slice domain = { 0 };
+        buf_puts(&content, "From: ");
+        while (content.len < 1024 * 1024)
+            buf_puts(&content, units[u]);
+        buf_puts(&content, "\r\n\r\n");
+        clock_t start = clock();
+        assert_int_equal(read_from(buf_slice(&content), &arena, &domain),
+                         MAIL_FROM_UNREADABLE);
+        assert_true(clock() - start < 4 * CLOCKS_PER_SEC);
+        buf_free(&content);
+        arena_free(&arena);
+    }
+}
+
+static void
+no_memory(void **state)
+{
+    enum mail_from_status status = MAIL_FROM_NO_MEMORY;
+    size_t n = 0;
+
+    (void)state;
+    while (status == MAIL_FROM_NO_MEMORY) {
+        static const struct slice content =
+            SLICE("From: a@one.example, b@one.example\r\n\r\n");
+        struct mail_header header = { 0 };
+        struct arena arena = { 0 };
+        struct slice domain = { 0 };
+        assert_true(mail_header_index(content, &header));
+        mem_fail_nth(++n);
+        status = mail_from_domain(&header, &arena, &domain);
+        mem_fail_nth(0);
+        mail_header_free(&header);
+        arena_free(&arena);
+    }
+    assert_int_equal(status, MAIL_FROM_OK);
+    assert_true(n > 2);
+}
+
+int
+main(void)
+{
+    struct CMUnitTest tests[ROWS + 4] = { 0 };
+    size_t count = 0;
+
+    for (size_t i = 0; i < ROWS; i++)
+        tests[count++] =
+            (struct CMUnitTest){ rows[i].name, from_row, NULL, NULL, &rows[i] };
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(how_many_fields);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(all_domains);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(bounded);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(no_memory);
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
