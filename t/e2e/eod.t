@@ -114,7 +114,7 @@ for my $n (keys @spellings) {
         my $is    = $reply{"$way$n"};
         my @out   = @{ $to{"$way$n"} // [] };
         my $data  = @out ? $out[0]{data}->() : '';
-        my $whole = $data =~ /^MAIL FROM:<evil.*^pay now\r\n\z/ms;
+        my $whole = $data =~ /outer.*MAIL FROM:<evil.*^pay now\r\n\z/ms;
         if ($expected eq 'one') {
             ok $is =~ /\A250 [^\n]*\z/ && @out == 1 && $whole,
                 "$name, $how: one message, and all of it"

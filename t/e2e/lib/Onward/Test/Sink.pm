@@ -148,6 +148,7 @@ sub message ($self, $name) {
     my ($helo) = grep {/^(HELO|EHLO)/i} @lines;
     my ($mail) = grep {/^MAIL/i} @lines;
     my @rcpt = grep {/^RCPT/i} @lines;
+    my $data;    # once read it outlives clear()
     return {
         name => $name,
         helo => $helo,
@@ -156,7 +157,7 @@ sub message ($self, $name) {
         from => $mail =~ /^MAIL FROM:\s*<(.*?)>(?: |$)/i ? $1 : undef,
         to   => [map {/^RCPT TO:\s*<(.*?)>(?: |$)/i ? $1 : $_} @rcpt],
         path => "$name.msg",
-        data => sub { slurp("$name.msg") =~ s/^\.//mgr },
+        data => sub { $data //= slurp("$name.msg") =~ s/^\.//mgr },
     };
 }
 

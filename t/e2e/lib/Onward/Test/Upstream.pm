@@ -123,7 +123,8 @@ sub content ($self) {
     };
     $self->{commit} = $commit;
     my $told = $self->{server}{steps}{DOT};
-    $commit->() if !defined $told || (!ref $told && $told =~ /^2/);
+    my $accepts = qr/\A(?:2\d\d-[^\n]*\n)*2\d\d [^\n]*\z/;
+    $commit->() if !defined $told || (!ref $told && $told =~ $accepts);
     $self->answer('DOT', '.', $default);
     $self->{envelope} = [];
     return 1;
