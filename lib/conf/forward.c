@@ -13,7 +13,7 @@ conf_domain(const struct conf_reading *r, struct slice text,
         return "is an address; write the domain only";
     if (text.len != 0 && (text.ptr[0] == '.' || text.ptr[0] == '*'))
         return "is a pattern; write each domain out, or use a table";
-    if (text.len == 0 || text.ptr[0] == '[' ||
+    if (!smtp_domain_is_valid(text) ||
         !smtp_domain_to_ascii(text, r->arena, ascii))
         return "is not a domain name";
     return NULL;
@@ -86,9 +86,9 @@ build_pair(const struct conf_reading *r, const struct conf_node *group,
     struct conf_got to = conf_get(r, group, "srs.domain_map[].to");
     const char *why;
 
-    if (conf_node_member(group, SLICE_OF("from")) == NULL)
+    if (conf_is_missing(group, "srs.domain_map[].from"))
         conf_error(r, group, "from", "is missing: an alias domain");
-    if (conf_node_member(group, SLICE_OF("to")) == NULL)
+    if (conf_is_missing(group, "srs.domain_map[].to"))
         conf_error(r, group, "to", "is missing: its SRS domain");
     if (from.node == NULL || to.node == NULL)
         return false;

@@ -24,7 +24,8 @@ struct check {
     struct problems *problems;
     size_t at; /* token */
     unsigned depth;
-    bool lost; /* what follows cannot be understood */
+    struct buf path; /* of the setting we are in, "srs.domain" */
+    bool lost;       /* what follows cannot be understood */
     struct edit *edits;
     size_t edit_count;
     size_t edit_room;
@@ -89,7 +90,8 @@ report(struct check *c, const struct conf_token *where, const char *text)
         buf_putc(&marked, '^');
     }
     problem_add(c->problems, conf_source_place(c->source, where->line),
-                SLICE_OF(""), "%s", arena_cstr(arena, buf_slice(&marked)));
+                buf_slice(&c->path), "%s",
+                arena_cstr(arena, buf_slice(&marked)));
     buf_free(&marked);
 }
 
@@ -178,7 +180,8 @@ take_bare_word(struct check *c, size_t first)
         lose(c, start, "syntax error: strings stand in \"double quotes\"");
         return;
     }
-    if (word.len == 0 || slice_find(word, '\\') < word.len) {
+    if (word.len == 0 || ascii_is_control(word.ptr[0]) ||
+        slice_find(word, '\\') < word.len) {
         lose(c, start, "syntax error: a value is expected here");
         return;
     }
@@ -230,6 +233,7 @@ check_elements(struct check *c, const struct conf_token *open, char close)
 {
     const struct conf_token *comma = NULL;
     enum conf_token_kind kind = TOKEN_END;
+    size_t index = 0;
 
     for (;;) {
         const struct conf_token *t = token(c);
@@ -269,9 +273,12 @@ check_elements(struct check *c, const struct conf_token *open, char close)
             }
             kind = t->kind;
         }
+        size_t above = c->path.len;
+        buf_printf(&c->path, "[%zu]", index++);
         check_value(c);
         if (c->lost)
             return;
+        c->path.len = above;
         comma = NULL;
         t = token(c);
         if (conf_token_is(t, ',')) {
@@ -288,7 +295,7 @@ check_elements(struct check *c, const struct conf_token *open, char close)
                          : "syntax error: the [ here is not closed by ]");
                 return;
             }
-            report(c, t, "syntax error: a comma is missing before this");
+            report(c, t - 1, "syntax error: a comma is missing behind this");
             put_right(c, t->offset, 0, SLICE_OF(","));
         }
     }
@@ -401,12 +408,11 @@ is_new_name(struct check *c, struct seen **seen, size_t *count, size_t *room)
             continue;
         struct buf text = { 0 };
         struct conf_place first = conf_source_place(c->source, (*seen)[i].line);
-        log_escape_text(&text, t->text);
-        buf_puts(&text, ": duplicate setting; the first one is at ");
+        buf_puts(&text, "duplicate setting; the first one is at ");
         log_escape_text(&text, first.file);
         buf_printf(&text, ":%u", first.line);
         problem_add(c->problems, conf_source_place(c->source, t->line),
-                    SLICE_OF(""), "%s",
+                    buf_slice(&c->path), "%s",
                     arena_cstr(c->source->arena, buf_slice(&text)));
         buf_free(&text);
         return false;
@@ -466,6 +472,10 @@ check_settings(struct check *c, const struct conf_token *open)
                  "a quote, a bracket or a name missing before it?");
             break;
         }
+        size_t above = c->path.len;
+        if (above != 0)
+            buf_putc(&c->path, '.');
+        buf_append(&c->path, slice_head(t->text, 64));
         bool is_new = is_new_name(c, &seen, &count, &room);
         if (!conf_token_is(token_after(c), '=') &&
             !conf_token_is(token_after(c), ':')) {
@@ -476,6 +486,7 @@ check_settings(struct check *c, const struct conf_token *open)
         }
         if (c->lost)
             break;
+        c->path.len = above;
         if (conf_token_is(token(c), ';') || conf_token_is(token(c), ','))
             c->at++;
         if (!is_new)
@@ -524,5 +535,6 @@ conf_source_check(struct conf_source *source, struct problems *problems)
     if (!c.lost && c.edit_count != 0)
         apply(&c);
     free(c.edits);
+    buf_free(&c.path);
     return !c.lost;
 }

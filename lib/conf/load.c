@@ -208,7 +208,7 @@ conf_node_kind_text(enum conf_node_kind kind)
     case NODE_FLOAT:
         return "a number with a decimal point";
     case NODE_BOOL:
-        return "true or false";
+        return "a bool";
     }
     return "?";
 }

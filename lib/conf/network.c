@@ -28,7 +28,7 @@ build_name(const struct conf_reading *r, const struct conf_node *group,
     struct conf_got got = conf_get(r, group, "listeners[].name");
 
     listener->name = got.text;
-    if (conf_node_member(group, SLICE_OF("name")) == NULL)
+    if (conf_is_missing(group, "listeners[].name"))
         conf_error(r, group, "name",
                    "is missing; a listener needs name, "
                    "address and role");
@@ -127,13 +127,13 @@ build_listener(const struct conf_reading *r, const struct conf_node *group,
                struct conf_listener *listener)
 {
     build_name(r, group, listener);
-    if (conf_node_member(group, SLICE_OF("address")) == NULL)
+    if (conf_is_missing(group, "listeners[].address"))
         conf_error(r, group, "address",
                    "is missing; write \"127.0.0.1:10025\"");
     else if (conf_build_address(r, group, "listeners[].address",
                                 &listener->address))
         check_kind(r, group, listener);
-    if (conf_node_member(group, SLICE_OF("role")) == NULL)
+    if (conf_is_missing(group, "listeners[].role"))
         conf_error(r, group, "role",
                    "is missing; choose \"inbound\" or \"outbound\"");
     listener->role = conf_get(r, group, "listeners[].role").number == 0

@@ -151,6 +151,27 @@ conf_written(const struct conf_reading *r, const char *name)
     return node;
 }
 
+bool
+conf_is_missing(const struct conf_node *group, const char *name)
+{
+    const struct conf_setting *setting = conf_setting_find(slice_from(name));
+    struct slice prefix = conf_setting_group(setting);
+
+    for (const struct conf_node *n = group->first; n != NULL; n = n->next) {
+        const struct conf_setting *near = conf_setting_nearest(prefix, n->name);
+        if (near == setting)
+            return false;
+    }
+    return true;
+}
+
+bool
+conf_element(const struct conf_node *element, struct slice *text)
+{
+    *text = element->string;
+    return element->kind == NODE_STRING && element->literals <= 1;
+}
+
 /* What Postfix says for a setting that is not written. */
 static bool
 postfix_value(const struct conf_reading *r, const struct conf_setting *setting,
@@ -199,13 +220,6 @@ conf_get(const struct conf_reading *r, const struct conf_node *group,
     if (setting->fallback != NULL)
         conf_scalar_from_text(setting, slice_from(setting->fallback), &got);
     return got;
-}
-
-bool
-conf_element(const struct conf_node *element, struct slice *text)
-{
-    *text = element->string;
-    return element->kind == NODE_STRING && element->literals <= 1;
 }
 
 /* ---- messages ---------------------------------------------------------- */

@@ -42,6 +42,10 @@ struct conf_got conf_get(const struct conf_reading *r,
 const struct conf_node *conf_written(const struct conf_reading *r,
                                      const char *name);
 
+/* Is a setting of the group missing, and not only misspelt (that was reported
+ * as such)? name as in the table. */
+bool conf_is_missing(const struct conf_node *group, const char *name);
+
 /* The string of an element of a list, once conf_reading_check has seen it;
  * false if it is none. */
 bool conf_element(const struct conf_node *element, struct slice *text);

@@ -220,11 +220,11 @@ conf_build_srs(const struct conf_reading *r, struct conf *conf)
         conf_written(r, "srs")->kind != NODE_GROUP)
         return;
     conf->srs.enabled = true;
-    if (conf_written(r, "srs.domain") == NULL)
+    if (conf_is_missing(conf_written(r, "srs"), "srs.domain"))
         conf_error_setting(r, "srs.domain",
                            "is missing; a domain of yours whose MX is this "
                            "Postfix, such as \"srs.example.org\"");
-    if (conf_written(r, "srs.secret_file") == NULL)
+    if (conf_is_missing(conf_written(r, "srs"), "srs.secret_file"))
         conf_error_setting(r, "srs.secret_file",
                            "is missing; write \"/etc/onward/srs.secret\"");
     if (age.number % day != 0)

@@ -169,9 +169,13 @@ count_lines(struct slice s)
 void
 conf_source_tokens(struct conf_source *source)
 {
-    struct slice all = buf_slice(&source->text);
     size_t at = 0;
     unsigned line = 0;
+
+    /* The tokens point into the text, so it must not move any more: not even
+     * for the NUL that libconfig wants behind it. */
+    buf_cstr(&source->text);
+    struct slice all = buf_slice(&source->text);
 
     source->token_count = 0;
     for (;;) {

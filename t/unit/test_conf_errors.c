@@ -1,0 +1,594 @@
+/* Broken configurations: each row says which errors come, all of them, in
+ * order, with file, line, setting and cure. */
+#include "conf_files.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+/* One line, so that what follows begins in line 2. */
+#define LISTENER                                                               \
+    "listeners = ( { name = \"mx\"; address = \"127.0.0.1:10025\"; "           \
+    "role = \"inbound\"; } );\n"
+#define STATE "state_directory = \"@DIR@/state\";\n"
+#define SRS                                                                    \
+    "srs = { domain = \"srs.example.org\"; secret_file = \"@DIR@/secret\";\n"
+
+enum {
+    ERRORS_MAX = 8
+};
+
+static const struct row {
+    const char *name;
+    const char *text;
+    /* The beginning of each line; "N: " is short for "@DIR@/test.conf:N: ". */
+    const char *errors[ERRORS_MAX];
+} rows[] = {
+    /* ---- libconfig's traps -------------------------------------------- */
+    { "comma before )",
+      "listeners = ( { name = \"mx\"; address = \"127.0.0.1:10025\"; role = "
+      "\"inbound\"; },\n);\n",
+      { "1: listeners: syntax error: libconfig 1.5 allows no comma before ] "
+        "or )" } },
+    { "comma before ]",
+      LISTENER "forward = { local_domains = [ \"a.example\", ]; };\n",
+      { "2: forward.local_domains: syntax error: libconfig 1.5 allows no "
+        "comma before ] or )" } },
+    { "an integer that wraps",
+      LISTENER "limits = { sessions = 4294967297; };\n",
+      { "2: limits.sessions: 4294967297 is out of range; it goes from 1 to "
+        "1000000" } },
+    { "an integer that saturates",
+      LISTENER "limits = { sessions = 99999999999999999999L; };\n",
+      { "2: limits.sessions: 99999999999999999999L is out of range" } },
+    { "a negative count",
+      LISTENER "limits = { hops = -5; };\n",
+      { "2: limits.hops: -5 is out of range; it goes from 1 to 10000" } },
+    { "a hexadecimal that wraps",
+      LISTENER "limits = { hops = 0x100000001; };\n",
+      { "2: limits.hops: 0x100000001 is out of range" } },
+    { "a duration without quotes",
+      LISTENER "timeouts = {\n  command = 10m;\n};\n",
+      { "3: timeouts.command: syntax error: write \"10m\" in quotes" } },
+    { "an address without quotes",
+      LISTENER "upstream = { address = 127.0.0.1:10026; };\n",
+      { "2: upstream.address: syntax error: write \"127.0.0.1:10026\" in "
+        "quotes" } },
+    { "yes instead of true",
+      LISTENER "dkim = { subdomains = yes; };\n",
+      { "2: dkim.subdomains: syntax error: use true or false" } },
+    { "off instead of false",
+      LISTENER "dkim = { subdomains = off; };\n",
+      { "2: dkim.subdomains: syntax error: use true or false" } },
+    { "a setting twice",
+      LISTENER "hostname = \"a.example\";\n"
+               "hostname = \"b.example\";\n",
+      { "3: hostname: duplicate setting; the first one is at "
+        "@DIR@/test.conf:2" } },
+    { "a setting twice in a group",
+      LISTENER "limits = { hops = 3;\n errors = 4;\n hops = 5; };\n",
+      { "4: limits.hops: duplicate setting; the first one is at "
+        "@DIR@/test.conf:2" } },
+    { "a closing quote is missing",
+      LISTENER "hostname = \"a.example;\nstate_directory = \"@DIR@/state\";\n",
+      { "2: hostname: syntax error: the string that begins here has no "
+        "closing quote in its line" } },
+    { "an opening quote is missing",
+      LISTENER "hostname = a.example\";\nlog = { level = \"info\"; };\n",
+      { "2: hostname: syntax error: write \"a.example\" in quotes",
+        "2: syntax error: the name of a setting is expected here" } },
+    { "the last quote of the file is missing",
+      LISTENER "hostname = \"a",
+      { "2: hostname: syntax error: the string that begins here has no "
+        "closing quote" } },
+    { "a domain as name",
+      LISTENER "srs = {\n example.com = { };\n};\n",
+      { "3: srs.example: syntax error: no dots in names: write example = { "
+        "... }; with the setting inside; a domain is an element of a list" } },
+    { "a dotted setting",
+      LISTENER "limits.hops = 3;\n",
+      { "2: limits: syntax error: no dots in names: write limits = { ... }; "
+        "with the setting inside" } },
+    { "byte-order mark",
+      "\xEF\xBB\xBF" LISTENER,
+      { "1: begins with a byte-order mark; save the file as UTF-8 without "
+        "one" } },
+    { "a file that is no text",
+      "listeners = \x01;\n",
+      { "1: listeners: syntax error: a value is expected here" } },
+    { "an include that is not there",
+      LISTENER "@include \"absent.conf\"\n",
+      { "2: @include: \"@DIR@/absent.conf\" cannot be read: No such file or "
+        "directory" } },
+    { "a file that includes itself",
+      LISTENER "@include \"self.conf\"\n",
+      { "@DIR@/self.conf:1: @include: more than 10 files deep" } },
+    { "@include in a line",
+      LISTENER "limits = { @include \"x\" };\n",
+      { "2: limits: syntax error: @include \"FILE\" stands at the start of a "
+        "line" } },
+    { "an error in an included file",
+      LISTENER "@include \"included.conf\"\n",
+      { "@DIR@/included.conf:2: limits.hops: 0 is out of range" } },
+    { "lines behind an include keep their numbers",
+      LISTENER "@include \"sub/inner.conf\"\n\nmax_age = 1;\n",
+      { "4: max_age: unknown setting; did you mean \"srs.max_age\"?" } },
+    { "a comma forgotten between two strings",
+      LISTENER "forward = { local_domains = ( \"example.org\" "
+               "\"example.net\" ); };\n",
+      { "2: forward.local_domains[0]: strings side by side in a list; put a "
+        "comma between them" } },
+    { "a comma forgotten between two groups",
+      LISTENER "forward = { aliases = (\n"
+               " { match = \"a@b.example\"; to = ( \"c@d.example\" ); }\n"
+               " \"texthash:@DIR@/aliases\" ); };\n",
+      { "3: forward.aliases: syntax error: a comma is missing behind this" } },
+    { "a single backslash in a regex",
+      LISTENER "forward = { aliases = ( { regex = \"^a\\.b$\"; to = ( "
+               "\"c@d.example\" ); } ); };\n",
+      { "2: forward.aliases[0].regex: a single backslash in \"^a\\.b$\"; a "
+        "backslash is written twice: \\\\" } },
+    { "a brace is missing",
+      LISTENER "limits = { hops = 3;\n",
+      { "2: limits: syntax error: the { here is not closed by }" } },
+    { "a parenthesis is missing",
+      LISTENER "forward = { local_domains = ( \"a.example\"; };\n",
+      { "2: forward.local_domains: syntax error: the ( here is not closed by "
+        ")" } },
+    { "a brace too many",
+      LISTENER "limits = { hops = 3; }; };\n",
+      { "2: syntax error: nothing was opened that this could close" } },
+    { "single quotes",
+      LISTENER "hostname = 'a.example';\n",
+      { "2: hostname: syntax error: strings stand in \"double quotes\"" } },
+    { "typographic quotes",
+      LISTENER "hostname = \xE2\x80\x9C"
+               "a\";\n",
+      { "2: hostname: syntax error: strings stand in \"double quotes\"" } },
+    { "= is missing",
+      LISTENER "limits { hops = 3; };\n",
+      { "2: limits: syntax error: write = behind \"limits\"" } },
+    { "a value is missing",
+      LISTENER "hostname = ;\n",
+      { "2: hostname: syntax error: a value is missing before this" } },
+    { "two semicolons",
+      LISTENER "hostname = \"a.example\";;\n",
+      { "2: syntax error: one ; too many" } },
+    { "groups in an array",
+      "listeners = [ { name = \"mx\"; } ];\n",
+      { "1: listeners: syntax error: an array [ ] holds simple values; use "
+        "a list ( )" } },
+    { "an array of two types",
+      LISTENER "forward = { local_domains = [ \"a.example\", 1 ]; };\n",
+      { "2: forward.local_domains: syntax error: all values of an array [ "
+        "] are of one type" } },
+
+    /* ---- names and types ----------------------------------------------- */
+    { "an unknown setting",
+      LISTENER "limits = { hopps = 3; };\n",
+      { "2: limits.hopps: unknown setting; did you mean \"hops\"?" } },
+    { "an unknown group",
+      LISTENER "limit = { hops = 3; };\n",
+      { "2: limit: unknown setting; did you mean \"limits\"?" } },
+    { "nothing is near",
+      LISTENER "quux_frobnicate = 3;\n",
+      { "2: quux_frobnicate: unknown setting" } },
+    { "a setting in the wrong group",
+      LISTENER "hops = 3;\n",
+      { "2: hops: unknown setting; did you mean \"limits.hops\"?" } },
+    { "a misspelt setting is not missing too",
+      LISTENER "srs = { domian = \"srs.example.org\"; secret_file = "
+               "\"@DIR@/secret\"; };\n",
+      { "2: srs.domian: unknown setting; did you mean \"domain\"?" } },
+    { "a number where a string is wanted",
+      LISTENER "hostname = 5;\n",
+      { "2: hostname: 5 is a number, a string is wanted: write \"5\"" } },
+    { "a string where a number is wanted",
+      LISTENER "limits = { hops = \"50\"; };\n",
+      { "2: limits.hops: \"50\" is a string, a whole number is wanted: write "
+        "50 without quotes" } },
+    { "a string where a bool is wanted",
+      LISTENER "dkim = { subdomains = \"yes\"; };\n",
+      { "2: dkim.subdomains: \"yes\" is a string, true or false is wanted" } },
+    { "a number where a size is wanted",
+      LISTENER "limits = { message_size = 3000000000; };\n",
+      { "2: limits.message_size: 3000000000 is not a string; write \"3G\"" } },
+    { "a number where a duration is wanted",
+      LISTENER "timeouts = { drain = 30; };\n",
+      { "2: timeouts.drain: 30 is not a string; write \"30s\"" } },
+    { "a float where a number is wanted",
+      LISTENER "limits = { hops = 1.5; };\n",
+      { "2: limits.hops: 1.5 is a number with a decimal point, a whole number "
+        "is wanted" } },
+    { "a string where a list is wanted",
+      LISTENER "forward = { local_domains = \"example.org\"; };\n",
+      { "2: forward.local_domains: \"example.org\" is a string, a list ( ) is "
+        "wanted: write ( \"example.org\" )" } },
+    { "a group where a list is wanted",
+      "listeners = { name = \"mx\"; };\n",
+      { "1: listeners: is a group { }, a list ( ) is wanted: write ( { ... } "
+        ")" } },
+    { "a value where a group is wanted",
+      LISTENER "limits = 5;\n",
+      { "2: limits: 5 is a number, a group { } is wanted" } },
+    { "a string among listeners",
+      "listeners = ( \"127.0.0.1:10025\" );\n",
+      { "1: listeners[0]: \"127.0.0.1:10025\" is a string, a group { } is "
+        "wanted" } },
+    { "a number in a list of strings",
+      LISTENER "forward = { local_domains = ( \"a.example\", 5 ); };\n",
+      { "2: forward.local_domains[1]: 5 is a number, a string is wanted in "
+        "quotes" } },
+    { "a control character",
+      LISTENER "hostname = \"a\tb\";\n",
+      { "2: hostname: holds a control character" } },
+    { "not UTF-8",
+      LISTENER "hostname = \"a\xFF\";\n",
+      { "2: hostname: is not UTF-8 text" } },
+
+    /* ---- values --------------------------------------------------------- */
+    { "no duration",
+      LISTENER "timeouts = { drain = \"soon\"; };\n",
+      { "2: timeouts.drain: \"soon\" is not a duration; write a whole number "
+        "and ms, s, m, h or d" } },
+    { "a duration without unit",
+      LISTENER "timeouts = { drain = \"30\"; };\n",
+      { "2: timeouts.drain: \"30\" is not a duration" } },
+    { "a deadline of zero",
+      LISTENER "timeouts = { command = \"0s\"; };\n",
+      { "2: timeouts.command: \"0s\" is out of range; it goes from \"1ms\" to "
+        "\"1d\"" } },
+    { "reply_timeout of zero",
+      LISTENER "upstream = { reply_timeout = \"0s\"; };\n",
+      { "2: upstream.reply_timeout: \"0s\" is out of range" } },
+    { "no size",
+      LISTENER "limits = { spool_total = \"1GB\"; };\n",
+      { "2: limits.spool_total: \"1GB\" is not a size; write a whole number "
+        "and K, M or G" } },
+    { "an unknown choice",
+      LISTENER "log = { level = \"verbose\"; };\n",
+      { "2: log.level: \"verbose\" is not known here; choose \"error\", "
+        "\"warning\", \"info\" or \"debug\"" } },
+    { "an unknown log target",
+      LISTENER "log = { target = \"file\"; };\n",
+      { "2: log.target: \"file\" is not known here" } },
+    { "a count of zero",
+      LISTENER "forward = { max_targets = 0; };\n",
+      { "2: forward.max_targets: 0 is out of range; it goes from 1" } },
+    { "hostname is no name",
+      LISTENER "hostname = \"a_b c\";\n",
+      { "2: hostname: \"a_b c\" is not a domain name" } },
+
+    /* ---- listeners ------------------------------------------------------ */
+    { "no listener",
+      "hostname = \"a.example\";\n",
+      { "1: listeners: there is none" } },
+    { "an empty list of listeners",
+      "listeners = ( );\n",
+      { "1: listeners: there is none" } },
+    { "a listener without name, address, role",
+      "listeners = ( { } );\n",
+      { "1: listeners[0].name: is missing",
+        "1: listeners[0].address: is missing",
+        "1: listeners[0].role: is missing" } },
+    { "two listeners of one name and address",
+      "listeners = ( { name = \"mx\"; address = \"127.0.0.1:10025\"; role = "
+      "\"inbound\"; },\n{ name = \"mx\"; address = \"localhost:10025\"; role = "
+      "\"inbound\"; } );\n",
+      { "2: listeners[1].name: \"mx\" is the name of another listener too "
+        "(line 1)",
+        "2: listeners[1].address: \"127.0.0.1:10025\" is the address of "
+        "listener \"mx\" too" } },
+    { "port 0",
+      "listeners = ( { name = \"mx\"; address = \"127.0.0.1:0\"; role = "
+      "\"inbound\"; } );\n",
+      { "1: listeners[0].address: \"127.0.0.1:0\": port 0" } },
+    { "port 65536",
+      "listeners = ( { name = \"mx\"; address = \"127.0.0.1:65536\"; role = "
+      "\"inbound\"; } );\n",
+      { "1: listeners[0].address: \"127.0.0.1:65536\": the port is a number "
+        "from 1 to 65535" } },
+    { "no port",
+      "listeners = ( { name = \"mx\"; address = \"127.0.0.1\"; role = "
+      "\"inbound\"; } );\n",
+      { "1: listeners[0].address: \"127.0.0.1\": write \"host:port\"" } },
+    { "a host name",
+      LISTENER "upstream = { address = \"mail.example.org:10026\"; };\n",
+      { "2: upstream.address: \"mail.example.org:10026\": write the IP address "
+        "instead of a host name" } },
+    { "IPv6 without brackets",
+      LISTENER "upstream = { address = \"::1:26\"; "
+               "};\n",
+      { "2: upstream.address: \"::1:26\": an IPv6 address stands in "
+        "brackets" } },
+    { "a relative unix socket",
+      LISTENER "http = { listen = \"unix:run/http\"; };\n",
+      { "2: http.listen: \"unix:run/http\": a unix socket has an absolute "
+        "path" } },
+    { "an unknown role",
+      "listeners = ( { name = \"mx\"; address = \"127.0.0.1:10025\"; role = "
+      "\"in\"; } );\n",
+      { "1: listeners[0].role: \"in\" is not known here; choose \"inbound\" or "
+        "\"outbound\"" } },
+    { "not loopback without allow_from",
+      "listeners = ( { name = \"mx\"; address = \"192.0.2.1:10025\"; role = "
+      "\"inbound\"; } );\n",
+      { "1: listeners[0].allow_from: is missing: \"192.0.2.1:10025\" is not "
+        "loopback" } },
+    { "a network with bits behind the prefix",
+      "listeners = ( { name = \"mx\"; address = \"192.0.2.1:10025\"; role = "
+      "\"inbound\"; allow_from = ( \"192.0.2.1/24\", \"10.0.0.0/33\" ); } "
+      ");\n",
+      { "1: listeners[0].allow_from[0]: \"192.0.2.1/24\": has bits behind the "
+        "prefix; did you mean \"192.0.2.0/24\"?",
+        "1: listeners[0].allow_from[1]: \"10.0.0.0/33\": the number behind / "
+        "is 0 to 32" } },
+    { "mode on a TCP listener",
+      "listeners = ( { name = \"mx\"; address = \"127.0.0.1:10025\"; role = "
+      "\"inbound\"; mode = \"0660\"; } );\n",
+      { "1: listeners[0].mode: is for unix sockets only" } },
+    { "a mode that is none",
+      "listeners = ( { name = \"mx\"; address = \"unix:/tmp/x\"; role = "
+      "\"inbound\"; mode = \"rw\"; } );\n",
+      { "1: listeners[0].mode: \"rw\" is not a mode" } },
+    { "a mode as a number",
+      "listeners = ( { name = \"mx\"; address = \"unix:/tmp/x\"; role = "
+      "\"inbound\"; mode = 0660; } );\n",
+      { "1: listeners[0].mode: 0660 is a number, a string is wanted: write "
+        "\"0660\"" } },
+    { "a group that does not exist",
+      "listeners = ( { name = \"mx\"; address = \"unix:/tmp/x\"; role = "
+      "\"inbound\"; group = \"no-such-group\"; } );\n",
+      { "1: listeners[0].group: there is no group \"no-such-group\"" } },
+    { "a name with blanks",
+      "listeners = ( { name = \"m x\"; address = \"127.0.0.1:10025\"; role = "
+      "\"inbound\"; } );\n",
+      { "1: listeners[0].name: \"m x\": only letters" } },
+    { "upstream is a listener",
+      LISTENER "upstream = { address = \"localhost:10025\"; };\n",
+      { "2: upstream.address: \"127.0.0.1:10025\" is the address of listener "
+        "\"mx\": mail would go round in a loop" } },
+    { "the default of upstream is a listener",
+      "listeners = ( { name = \"mx\"; address = \"127.0.0.1:10026\"; role = "
+      "\"inbound\"; } );\n",
+      { "1: upstream.address: \"127.0.0.1:10026\" is the address of listener "
+        "\"mx\"" } },
+    { "upstream at a wildcard listener's port",
+      "listeners = ( { name = \"mx\"; address = \"0.0.0.0:10026\"; role = "
+      "\"inbound\"; allow_from = ( \"192.0.2.0/24\" ); } );\n",
+      { "1: upstream.address: \"127.0.0.1:10026\" is the address of listener "
+        "\"mx\"" } },
+    { "http not on loopback",
+      LISTENER "http = { listen = \"0.0.0.0:9825\"; "
+               "};\n",
+      { "2: http.listen: \"0.0.0.0:9825\" is not loopback" } },
+    { "http and socketmap at one address",
+      LISTENER "http = { listen = \"127.0.0.1:9825\"; };\n"
+               "socketmap = { listen = \"127.0.0.1:9825\"; };\n",
+      { "3: socketmap.listen: is http.listen too" } },
+    { "a DNS server by name",
+      LISTENER "dns = { servers = ( \"dns.example\" "
+               "); };\n",
+      { "2: dns.servers[0]: \"dns.example\": write \"host:port\"" } },
+
+    /* ---- forward -------------------------------------------------------- */
+    { "a domain that is an address",
+      LISTENER "forward = { local_domains = ( \"a@b.example\" ); };\n",
+      { "2: forward.local_domains[0]: \"a@b.example\" is an address; write "
+        "the domain only" } },
+    { "a domain that is a pattern",
+      LISTENER "forward = { local_domains = ( \".b.example\" ); };\n",
+      { "2: forward.local_domains[0]: \".b.example\" is a pattern" } },
+    { "a domain that is a file",
+      LISTENER "forward = { local_domains = ( \"/etc/domains\" ); };\n",
+      { "2: forward.local_domains[0]: \"/etc/domains\" is a file; write "
+        "\"texthash:/path\"" } },
+    { "a table that is not there",
+      LISTENER "forward = { aliases = (\n \"texthash:@DIR@/absent\" ); };\n",
+      { "3: forward.aliases[0]: @DIR@/absent: No such file or directory" } },
+    { "a table of another type",
+      LISTENER "forward = { aliases = ( \"hash:@DIR@/aliases\" ); };\n",
+      { "2: forward.aliases[0]: hash:@DIR@/aliases: tables are texthash:" } },
+    { "a table with a bad line",
+      LISTENER "forward = { aliases = ( \"texthash:@DIR@/aliases.bad\" ); "
+               "};\n",
+      { "@DIR@/aliases.bad:2: " } },
+    { "an alias that is neither",
+      LISTENER "forward = { aliases = ( \"a@b.example\" ); };\n",
+      { "2: forward.aliases[0]: \"a@b.example\" is neither a rule" } },
+    { "a rule without match",
+      LISTENER "forward = { aliases = ( { to = ( \"c@d.example\" ); } ); };\n",
+      { "2: forward.aliases[0].match: an entry wants either match or "
+        "regex" } },
+    { "a rule without target",
+      LISTENER "forward = { aliases = ( { match = \"a@b.example\"; } ); };\n",
+      { "2: forward.aliases[0].to: is missing" } },
+    { "a target that is no address",
+      LISTENER "forward = { aliases = (\n { match = \"a@b.example\";\n  to = ( "
+               "\"bob@@gmail.test\" ); } ); };\n",
+      { "4: forward.aliases[0].to: \"bob@@gmail.test\" " } },
+    { "an unknown $n",
+      LISTENER "forward = { aliases = ( { match = \"a*@b.example\"; to = ( "
+               "\"c$2@d.example\" ); } ); };\n",
+      { "2: forward.aliases[0].to: $2: " } },
+    { "$n in a target's domain",
+      LISTENER "forward = { aliases = ( { match = \"a*@b.example\"; to = ( "
+               "\"c@$1.example\" ); } ); };\n",
+      { "2: forward.aliases[0].to: \"c@$1.example\": the domain of a target "
+        "must be literal" } },
+    { "* in the domain of match",
+      LISTENER "forward = { aliases = ( { match = \"a@*.example\"; to = ( "
+               "\"c@d.example\" ); } ); };\n",
+      { "2: forward.aliases[0].match: \"a@*.example\" has a \"*\" in the "
+        "domain" } },
+    { "a regex that does not compile",
+      LISTENER "forward = { aliases = ( { regex = \"^(a\"; to = ( "
+               "\"c@d.example\" ); } ); };\n",
+      { "2: forward.aliases[0].regex: " } },
+    { "a reply of 2xx",
+      LISTENER "forward = { aliases = ( { match = \"a@b.example\"; action = "
+               "\"reject\"; reply = \"250 ok\"; } ); };\n",
+      { "2: forward.aliases[0].reply: \"250 ok\" " } },
+    { "a cycle of rules",
+      LISTENER "forward = { aliases = (\n"
+               " { match = \"a@b.example\"; to = ( \"c@b.example\" ); },\n"
+               " { match = \"c@b.example\"; to = ( \"a@b.example\" ); } ); "
+               "};\n",
+      { "3: " } },
+
+    /* ---- srs ------------------------------------------------------------- */
+    { "srs without domain and secret_file",
+      LISTENER "srs = { };\n",
+      { "2: srs.domain: is missing", "2: srs.secret_file: is missing" } },
+    { "srs.domain without a dot",
+      LISTENER "srs = { domain = \"srs\"; secret_file = \"@DIR@/secret\"; "
+               "};\n",
+      { "2: srs.domain: \"srs\" has no dot" } },
+    { "srs.domain with a $",
+      LISTENER "srs = { domain = \"$myhostname\"; secret_file = "
+               "\"@DIR@/secret\"; };\n",
+      { "2: srs.domain: \"$myhostname\" holds a $" } },
+    { "a secret file that is not there",
+      LISTENER "srs = { domain = \"srs.a.example\";\n secret_file = "
+               "\"@DIR@/absent\"; };\n",
+      { "3: srs.secret_file: \"@DIR@/absent\" cannot be opened: No such file "
+        "or directory; make it with: (umask 027; openssl rand -base64 24 > "
+        "@DIR@/absent)" } },
+    { "a secret file for everybody",
+      LISTENER "srs = { domain = \"srs.a.example\"; secret_file = "
+               "\"@DIR@/secret.open\"; };\n",
+      { "@DIR@/secret.open: mode 0644: readable by everybody; run: chmod 0640 "
+        "@DIR@/secret.open" } },
+    { "a short secret",
+      LISTENER "srs = { domain = \"srs.a.example\"; secret_file = "
+               "\"@DIR@/secret.short\"; };\n",
+      { "@DIR@/secret.short:3: the secret is shorter than 16 octets" } },
+    { "the secret that everybody knows",
+      LISTENER "srs = { domain = \"srs.a.example\"; secret_file = "
+               "\"@DIR@/secret.haraka\"; };\n",
+      { "@DIR@/secret.haraka:1: is the secret that haraka-alias-forward "
+        "ships" } },
+    { "no secret",
+      LISTENER "srs = { domain = \"srs.a.example\"; secret_file = "
+               "\"@DIR@/secret.empty\"; };\n",
+      { "@DIR@/secret.empty:2: there is no secret" } },
+    { "a secret file that is a directory",
+      LISTENER "srs = { domain = \"srs.a.example\"; secret_file = "
+               "\"@DIR@/keys\"; };\n",
+      { "@DIR@/keys: is not a regular file" } },
+    { "hash_minimum above hash_length",
+      LISTENER SRS " hash_minimum = 8; };\n",
+      { "3: srs.hash_minimum: hash_minimum (8) is above hash_length (6, the "
+        "default)" } },
+    { "hash_length below 4",
+      LISTENER SRS " hash_length = 3; };\n",
+      { "3: srs.hash_length: 3 is out of range; it goes from 4 to 27" } },
+    { "hash_length above 27",
+      LISTENER SRS " hash_length = 28; };\n",
+      { "3: srs.hash_length: 28 is out of range; it goes from 4 to 27" } },
+    { "max_age over 1000 days",
+      LISTENER SRS " max_age = \"1001d\"; };\n",
+      { "3: srs.max_age: \"1001d\" is out of range; it goes from \"1d\" to "
+        "\"1000d\"" } },
+    { "max_age of half days",
+      LISTENER SRS " max_age = \"36h\"; };\n",
+      { "3: srs.max_age: \"36h\": whole days are wanted" } },
+    { "domain_map without to",
+      LISTENER SRS " domain_map = ( { from = \"a.example\"; } ); };\n",
+      { "3: srs.domain_map[0].to: is missing" } },
+    { "domain_map with a name",
+      LISTENER SRS " domain_map = ( \"a.example\" ); };\n",
+      { "3: srs.domain_map[0]: \"a.example\" is not a table; write { from" } },
+
+    /* ---- dkim, directories ----------------------------------------------- */
+    { "dkim.headers without From",
+      LISTENER "dkim = { headers = ( \"To\" ); };\n",
+      { "2: dkim.headers: From is missing" } },
+    { "a field that cannot be signed",
+      LISTENER "dkim = { headers = ( \"From\", \"Received\" ); };\n",
+      { "2: dkim.headers[1]: \"Received\" cannot be signed" } },
+    { "a field twice",
+      LISTENER "dkim = { oversign = ( \"From\", \"from\" ); };\n",
+      { "2: dkim.oversign[1]: \"from\" stands in the list twice" } },
+    { "a key directory that is not there",
+      LISTENER "dkim = { key_directory = \"@DIR@/absent\"; };\n",
+      { "2: dkim.key_directory: \"@DIR@/absent\" does not exist; make it "
+        "with: mkdir -p @DIR@/absent" } },
+    { "a key directory that is a file",
+      LISTENER "dkim = { key_directory = \"@DIR@/secret\"; };\n",
+      { "2: dkim.key_directory: \"@DIR@/secret\" is not a directory" } },
+    { "a state directory that is not there",
+      LISTENER "state_directory = \"@DIR@/absent\";\n",
+      { "2: state_directory: \"@DIR@/absent\" does not exist" } },
+    { "a relative directory",
+      LISTENER "state_directory = \"state\";\n",
+      { "2: state_directory: \"state\" is a relative path" } },
+    { "Postfix' directory is not there",
+      LISTENER "postfix = { config_directory = \"@DIR@/absent\"; };\n",
+      { "2: postfix.config_directory: \"@DIR@/absent\" does not exist" } },
+
+    /* ---- several -----------------------------------------------------------
+     */
+    { "five errors are five lines",
+      LISTENER "hostname = 5;\n"
+               "limits = { hops = 0; sesions = 3; };\n"
+               "timeouts = { drain = 10m; };\n"
+               "srs = { domain = \"srs\"; secret_file = \"@DIR@/secret\"; };\n",
+      { "2: hostname: ", "3: limits.hops: ", "3: limits.sesions: ",
+        "4: timeouts.drain: ", "5: srs.domain: " } },
+};
+enum {
+    ROWS = sizeof(rows) / sizeof(rows[0])
+};
+
+/* The line that row->errors[i] is the beginning of. */
+static void
+wanted(const char *error, struct buf *out)
+{
+    if (ascii_is_digit(error[0]))
+        buf_printf(out, "%s/test.conf:", conf_dir);
+    expand(out, error, conf_dir);
+}
+
+static void
+check_row(void **state)
+{
+    const struct row *row = *state;
+    struct buf errors = { 0 };
+    struct buf warnings = { 0 };
+    struct conf *conf = load_text(row->text, NULL, &errors, &warnings);
+    struct slice rest = buf_slice(&errors);
+    size_t i = 0;
+
+    assert_null(conf);
+    while (rest.len != 0) {
+        struct slice line = slice_cut(&rest, '\n');
+        struct buf want = { 0 };
+        if (line.len == 0 || line.ptr[0] == ' ')
+            continue;
+        if (i == ERRORS_MAX || row->errors[i] == NULL)
+            fail_msg("one error too many: %.*s", SLICE_ARG(line));
+        wanted(row->errors[i], &want);
+        if (!slice_equal(slice_head(line, want.len), buf_slice(&want)))
+            fail_msg("%.*s\nwanted: %s", SLICE_ARG(line), buf_cstr(&want));
+        buf_free(&want);
+        i++;
+    }
+    if (i < ERRORS_MAX && row->errors[i] != NULL)
+        fail_msg("missing: %s", row->errors[i]);
+    buf_free(&errors);
+    buf_free(&warnings);
+}
+
+int
+main(void)
+{
+    struct CMUnitTest tests[ROWS] = { 0 };
+
+    for (size_t i = 0; i < ROWS; i++)
+        tests[i] = (struct CMUnitTest){ rows[i].name, check_row, NULL, NULL,
+                                        (void *)(uintptr_t)&rows[i] };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}
