@@ -9,6 +9,16 @@
 
 #define JSON_OPTION "  --json  print one JSON document\n"
 
+#define SRS_OPTIONS                                                           \
+    "  --domain DOMAIN     with these two no configuration is read:\n"          \
+    "  --secret-file FILE  the SRS domain, and the secrets, one a line\n"      \
+    "  --mac MAC           sha256 (default) or classic\n"                      \
+    "  --accept-classic    verify classic addresses too\n"                     \
+    "  --hash-length N     of new addresses, default 6\n"                      \
+    "  --hash-minimum N    accepted, default 6, with --mac classic 4\n"        \
+    "  --max-age TIME      default 21d\n"                                      \
+    "ADDRESS - reads addresses from standard input, one a line.\n"
+
 const struct command commands[] = {
     { "serve", "", "run the proxy in the foreground", NULL, command_serve },
     { "check", "[--json]", "find every error of the configuration at once",
@@ -19,6 +29,14 @@ const struct command commands[] = {
     { "config defaults", "[--json|--man]", "every setting and its default",
       JSON_OPTION "  --man   print the settings of onward.conf(5), in mdoc\n",
       command_config },
+    { "srs forward", "[OPTION...] ADDRESS...|-",
+      "the reverse-path under which mail of a sender is forwarded",
+      SRS_OPTIONS, command_srs },
+    { "srs reverse", "[OPTION...] ADDRESS...|-",
+      "the sender to whom an SRS address leads", SRS_OPTIONS, command_srs },
+    { "srs decode", "[--json] [OPTION...] ADDRESS...|-",
+      "what an SRS address says, and how long it is valid",
+      JSON_OPTION SRS_OPTIONS, command_srs },
     { NULL, NULL, NULL, NULL, NULL },
 };
 

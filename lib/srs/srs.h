@@ -13,7 +13,10 @@
 #include "base.h"
 #include "path.h"
 
-enum srs_mac { SRS_MAC_SHA256, SRS_MAC_CLASSIC };
+enum srs_mac {
+    SRS_MAC_SHA256,
+    SRS_MAC_CLASSIC
+};
 
 enum {
     SRS_SECRET_MIN = 16,
@@ -66,8 +69,8 @@ enum srs_status {
 struct srs_found {
     int kind; /* 0 or 1 */
     bool classic;
-    bool case_folded; /* the hash matched only without regard to case */
-    unsigned secret;  /* index of the one that verified */
+    bool case_folded;  /* the hash matched only without regard to case */
+    unsigned secret;   /* index of the one that verified */
     unsigned age_days; /* 0 also for a stamp of tomorrow */
 };
 
@@ -98,6 +101,20 @@ size_t srs_local_length(struct slice address);
 enum srs_status srs_reverse(const struct srs_conf *conf, int64_t now,
                             struct slice rcpt, struct buf *out,
                             struct srs_found *found);
+
+/*
+ * What an address at one of our SRS domains says, for people: like
+ * srs_reverse, but an expired address gives its original too.
+ */
+struct srs_decoded {
+    struct srs_found found; /* of an address; zero for a token */
+    bool token;             /* stands in for a stored sender: no original */
+    bool has_stamp;         /* not so in SRS1 */
+    int64_t made;           /* 00:00 UTC of the day of the stamp */
+};
+enum srs_status srs_decode(const struct srs_conf *conf, int64_t now,
+                           struct slice rcpt, struct srs_decoded *decoded,
+                           struct buf *original);
 
 /* A fixed word for logs: ok, srs-null, srs-ours, srs-none, srs-malformed,
  * srs-too-long, srs-short, srs-hash, srs-expired, srs-internal. */
@@ -131,14 +148,14 @@ bool srs_secrets_parse(struct slice text, struct slice *secrets, size_t max,
  * key: what the sender is stored under, 32 characters of lower-case base32.
  * The same sender has the same key as long as the first secret is the same.
  */
-enum { SRS_TOKEN_KEY = 32 };
+enum {
+    SRS_TOKEN_KEY = 32
+};
 enum srs_status srs_token_forward(const struct srs_conf *conf, int64_t now,
-                                  struct slice sender,
-                                  struct slice srs_domain,
+                                  struct slice sender, struct slice srs_domain,
                                   char key[SRS_TOKEN_KEY], struct buf *out);
 /* SRS_NOT_SRS: it is no token. SRS_OK: look key up; else key is undefined. */
 enum srs_status srs_token_reverse(const struct srs_conf *conf, int64_t now,
-                                  struct slice rcpt,
-                                  char key[SRS_TOKEN_KEY]);
+                                  struct slice rcpt, char key[SRS_TOKEN_KEY]);
 
 #endif
