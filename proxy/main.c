@@ -37,6 +37,20 @@ const struct command commands[] = {
     { "srs decode", "[--json] [OPTION...] ADDRESS...|-",
       "what an SRS address says, and how long it is valid",
       JSON_OPTION SRS_OPTIONS, command_srs },
+    { "map build", "[OPTION...] TABLE [FILE|-]",
+      "build cdb:PATH or lmdb:PATH from text, strictly",
+      "  --min-entries N  refuse fewer keys\n"
+      "  --max-shrink P%  refuse so much fewer keys than there are now\n"
+      "  --type TYPE      aliases (the default), domains or pairs: what "
+      "values are\n",
+      command_map },
+    { "map query", "TABLE KEY|-", "look up a key, or those of standard input",
+      NULL, command_map },
+    { "map dump", "TABLE", "all keys and values", NULL, command_map },
+    { "map stat", "TABLE", "how many keys, how large, how old", NULL,
+      command_map },
+    { "map diff", "TABLE TABLE", "what one table has that another has not",
+      NULL, command_map },
     { NULL, NULL, NULL, NULL, NULL },
 };
 
