@@ -281,6 +281,9 @@ conf_setting_nearest(struct slice group, struct slice name)
             if (d != 0)
                 continue;
             d = 1;
+        } else if (name.len > 2 && (slice_starts_nocase(leaf, name) ||
+                                    slice_starts_nocase(name, leaf))) {
+            d = 1; /* "secret" for "secret_file" */
         }
         if (d < least) {
             least = d;
