@@ -68,6 +68,8 @@ flush(struct dkim_body *body)
 static void
 emit(struct dkim_body *body, const char *ptr, size_t len)
 {
+    if (len == 0)
+        return;
     body->any = true;
     if (len >= STRETCH) {
         flush(body);
@@ -121,10 +123,16 @@ step(struct dkim_body *body, char c)
 }
 
 /*
- * Is there white space in ptr[0..BLOCK) that canonicalization may change: a
- * tab, or a blank before white space or a CR? Reads one octet more. Written
- * so that compilers make vector code of it.
+ * In text that ends with neither white space nor a line end, what becomes of
+ * an octet depends on the two behind it alone: the last blank of a run stays,
+ * as a space, unless a CRLF follows.
+ *
+ * The two functions of blocks are written so that compilers make vector code
+ * of the one and code without branches of the other.
  */
+
+/* May anything in ptr[0..BLOCK) change: a tab, or a blank before white space
+ * or a CR? Reads one octet more. */
 static bool
 block_may_change(const char *ptr)
 {
@@ -141,27 +149,64 @@ block_may_change(const char *ptr)
     return any != 0;
 }
 
-/*
- * How many octets at the start of text are the same in canonical form. The
- * last octet of text is neither white space nor part of a line end, and
- * nothing is held back.
- */
-static size_t
-unchanged(struct slice text)
+/* ptr[0..BLOCK) in canonical form. Reads two octets more. */
+static void
+emit_block(struct dkim_body *body, const char *ptr)
 {
+    unsigned char stays[BLOCK];
+    char octet[BLOCK];
+    size_t len = body->gathered;
+
+    for (size_t i = 0; i < BLOCK; i++) {
+        unsigned char blank =
+            (unsigned char)((ptr[i] == ' ') | (ptr[i] == '\t'));
+        unsigned char more =
+            (unsigned char)((ptr[i + 1] == ' ') | (ptr[i + 1] == '\t'));
+        unsigned char line_end =
+            (unsigned char)((ptr[i + 1] == '\r') & (ptr[i + 2] == '\n'));
+        stays[i] = (unsigned char)!(blank & (more | line_end));
+        octet[i] = (char)(ptr[i] == '\t' ? ' ' : ptr[i]);
+    }
+    if (BLOCK > GATHER - len) {
+        flush(body);
+        len = 0;
+    }
+    for (size_t i = 0; i < BLOCK; i++) {
+        body->gather[len] = octet[i];
+        len += stays[i];
+    }
+    body->gathered = len;
+}
+
+/* The last octets of such a text, where reading on would be too far. */
+static void
+emit_last(struct dkim_body *body, struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        const char *at = text.ptr + i;
+        if (!is_blank(*at))
+            emit(body, at, 1);
+        else if (!is_blank(at[1]) && !(at[1] == '\r' && at[2] == '\n'))
+            emit(body, " ", 1);
+    }
+}
+
+static void
+emit_text(struct dkim_body *body, struct slice text)
+{
+    size_t same = 0; /* from here up to `at` nothing changes */
     size_t at = 0;
 
-    while (text.len - at > BLOCK && !block_may_change(text.ptr + at))
+    while (text.len - at > BLOCK + 1) {
+        if (block_may_change(text.ptr + at)) {
+            emit(body, text.ptr + same, at - same);
+            emit_block(body, text.ptr + at);
+            same = at + BLOCK;
+        }
         at += BLOCK;
-    for (; at < text.len; at++) {
-        char c = text.ptr[at];
-        if (c == '\t')
-            break;
-        if (c == ' ' &&
-            (is_blank(text.ptr[at + 1]) || text.ptr[at + 1] == '\r'))
-            break;
     }
-    return at;
+    emit(body, text.ptr + same, at - same);
+    emit_last(body, slice_tail(text, at));
 }
 
 /* Without the white space and line ends behind it: these are not decided. */
@@ -187,18 +232,13 @@ bool
 dkim_body_update(struct dkim_body *body, struct slice octets)
 {
     struct slice text = without_end(octets);
+    size_t at = 0;
 
-    for (size_t at = 0; at < text.len;) {
-        if (!holds_back(body)) {
-            size_t same = unchanged(slice_tail(text, at));
-            if (same != 0)
-                emit(body, text.ptr + at, same);
-            at += same;
-        }
-        if (at < text.len)
-            step(body, text.ptr[at++]);
-    }
-    for (size_t at = text.len; at < octets.len; at++)
+    while (at < text.len && holds_back(body))
+        step(body, text.ptr[at++]);
+    if (at < text.len)
+        emit_text(body, slice_tail(text, at));
+    for (at = text.len; at < octets.len; at++)
         step(body, octets.ptr[at]);
     return !body->failed;
 }

@@ -203,7 +203,9 @@ select_fields(struct selection *sel, const struct dkim_request *request)
 
     if (!mail_header_index(request->prepended, &above))
         return false;
-    sel->chosen = mem_try(NAMES_MAX * sizeof(struct chosen));
+    size_t names = request->headers.count + request->oversign.count;
+    sel->chosen = mem_try((names < NAMES_MAX ? names : NAMES_MAX) *
+                          sizeof(struct chosen));
     if (sel->chosen == NULL)
         goto out;
     choose_names(sel, request->headers, false);
