@@ -6,7 +6,6 @@
 enum {
     FLUSH_TIME = 5000,  /* for the last reply, ms */
     LINGER_TIME = 1000, /* for the client to read it and close */
-    PEER_MAX = 64,
 };
 
 static const struct conn_events client_events;
@@ -17,20 +16,20 @@ static void release_pending(struct link *link);
 /* ---- the start --------------------------------------------------------- */
 
 static void
-peer_name(struct link *link, char text[PEER_MAX])
+name_peer(struct link *link)
 {
     struct sockaddr_storage peer;
     int size = sizeof(peer);
 
-    memcpy(text, "local", sizeof("local"));
+    memcpy(link->peer, "local", sizeof("local"));
     if (link->client.uv.handle.type != UV_TCP ||
         uv_tcp_getpeername(&link->client.uv.tcp, (struct sockaddr *)&peer,
                            &size) != 0)
         return;
     if (peer.ss_family == AF_INET)
-        uv_ip4_name((struct sockaddr_in *)&peer, text, PEER_MAX);
+        uv_ip4_name((struct sockaddr_in *)&peer, link->peer, LINK_PEER_MAX);
     else if (peer.ss_family == AF_INET6)
-        uv_ip6_name((struct sockaddr_in6 *)&peer, text, PEER_MAX);
+        uv_ip6_name((struct sockaddr_in6 *)&peer, link->peer, LINK_PEER_MAX);
 }
 
 bool
@@ -38,7 +37,6 @@ link_accept(struct daemon *daemon, struct listener *listener,
             enum relay_welcome welcome)
 {
     struct link *link = mem_try(sizeof(*link));
-    char peer[PEER_MAX];
 
     if (link == NULL)
         return false;
@@ -60,11 +58,11 @@ link_accept(struct daemon *daemon, struct listener *listener,
     }
     if (link->client.uv.handle.type == UV_TCP)
         uv_tcp_nodelay(&link->client.uv.tcp, 1);
-    peer_name(link, peer);
+    name_peer(link);
     link->conf = conf_ref(daemon->conf);
     link->session = relay_new(link->conf, &listener->conf, &daemon->shared,
                               listener->counters, &link_ops, link,
-                              slice_from(peer), welcome, daemon_now());
+                              slice_from(link->peer), welcome, daemon_now());
     if (link->session == NULL)
         link->finished = true;
     link_settle(link);

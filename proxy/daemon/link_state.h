@@ -15,6 +15,10 @@ enum link_state {
     LINK_CLOSING,   /* handles closing, jobs still running */
 };
 
+enum {
+    LINK_PEER_MAX = 48
+}; /* of an address as text */
+
 struct link {
     struct conn client; /* first: a conn's link is found by a cast */
     struct daemon *daemon;
@@ -33,6 +37,7 @@ struct link {
     bool deadline_set;
     bool deadline_due; /* it has passed, but the sockets come first */
     bool is_later;
+    char peer[LINK_PEER_MAX]; /* the session's view of it */
     TAILQ_ENTRY(link) all;
     TAILQ_ENTRY(link) later;
 };
