@@ -139,6 +139,12 @@ ends_value(const struct conf_token *t)
            conf_token_is(t, ']') || conf_token_is(t, '}');
 }
 
+static bool
+starts_comment(struct slice s)
+{
+    return s.len > 1 && s.ptr[0] == '/' && (s.ptr[1] == '/' || s.ptr[1] == '*');
+}
+
 /* Without quotes: what stands from the token on to the end of the value. */
 static struct slice
 bare_word(const struct check *c, size_t first)
@@ -149,7 +155,8 @@ bare_word(const struct check *c, size_t first)
     struct slice word = slice_tail(line, used);
     size_t end = 0;
 
-    while (end < word.len && memchr(";,)]}\"# \t", word.ptr[end], 9) == NULL)
+    while (end < word.len && memchr(";,)]}\"# \t", word.ptr[end], 9) == NULL &&
+           !starts_comment(slice_tail(word, end)))
         end++;
     return slice_head(word, end);
 }
