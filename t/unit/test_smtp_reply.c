@@ -271,9 +271,9 @@ round_trip(void **state)
         struct smtp_reply reply, again;
         struct buf out = { 0 };
         size_t left;
-        if (take(&first, rows[i].wire, SIZE_MAX, &reply, &left) !=
-            SMTP_REPLY_DONE)
+        if (rows[i].code == 0)
             continue;
+        take(&first, rows[i].wire, SIZE_MAX, &reply, &left);
         smtp_reply_print(&reply, &out);
         assert_int_equal(take(&second, buf_slice(&out), 1, &again, &left),
                          SMTP_REPLY_DONE);
