@@ -7,13 +7,19 @@ enum {
     DOMAIN_MAX = 255
 };
 
+/* Without control characters, and UTF-8 where it is not ASCII. */
 static bool
-no_controls(struct slice s)
+is_text(struct slice s)
 {
-    for (size_t i = 0; i < s.len; i++)
-        if (ascii_is_control(s.ptr[i]))
+    unsigned char high = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (c < 32 || c == 127)
             return false;
-    return true;
+        high |= c;
+    }
+    return high < 128 || utf8_is_valid(s);
 }
 
 /* Octets of the quoted-string at the start of s; 0 if it is not closed. */
@@ -53,7 +59,7 @@ srs_address_split(struct slice text, struct buf *scratch,
 {
     if (text.len > SMTP_PATH_MAX)
         return SRS_TOO_LONG;
-    if (!no_controls(text) || !utf8_is_valid(text))
+    if (!is_text(text))
         return SRS_SYNTAX;
 
     bool quoted = text.len != 0 && text.ptr[0] == '"';
