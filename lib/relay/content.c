@@ -165,12 +165,6 @@ judge(struct relay_session *s)
         return OUTCOME_BAD_CONTENT;
     if (tx->trouble != OUTCOME_NONE)
         return tx->trouble;
-    for (unsigned i = 0; i < s->outbound_count; i++) {
-        const struct outbound *o = s->outbounds[i];
-        if (outbound_has_wanted(o) && o->state != OUTBOUND_OPEN)
-            return o->failure_outcome != OUTCOME_NONE ? o->failure_outcome
-                                                      : OUTCOME_UPSTREAM_LOST;
-    }
     enum outcome outcome = index_header(s);
     return outcome != OUTCOME_NONE ? outcome : judge_loops(s);
 }

@@ -183,16 +183,32 @@ content_progress(struct relay_session *s)
         send_dots(s);
 }
 
+/* An upstream may have gone while a worker was signing. */
+static const struct outbound *
+lost_outbound(const struct relay_session *s)
+{
+    for (unsigned i = 0; i < s->outbound_count; i++)
+        if (is_active(s->outbounds[i]) &&
+            s->outbounds[i]->state != OUTBOUND_OPEN)
+            return s->outbounds[i];
+    return NULL;
+}
+
 void
 content_start_sending(struct relay_session *s)
 {
+    const struct outbound *lost = lost_outbound(s);
     bool any = false;
 
     s->tx->signed_at = s->now.ms;
-    content_take_fields(s);
     s->phase = PHASE_SENDING;
+    if (lost != NULL) {
+        fail_outbound(s, lost);
+        return;
+    }
+    content_take_fields(s);
     for (unsigned i = 0; i < s->outbound_count; i++)
-        if (outbound_has_wanted(s->outbounds[i])) {
+        if (is_active(s->outbounds[i])) {
             outbound_data(s, s->outbounds[i]);
             any = true;
         }
