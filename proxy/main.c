@@ -9,8 +9,8 @@
 
 #define JSON_OPTION "  --json  print one JSON document\n"
 
-#define SRS_OPTIONS                                                           \
-    "  --domain DOMAIN     with these two no configuration is read:\n"          \
+#define SRS_OPTIONS                                                            \
+    "  --domain DOMAIN     with these two no configuration is read:\n"         \
     "  --secret-file FILE  the SRS domain, and the secrets, one a line\n"      \
     "  --mac MAC           sha256 (default) or classic\n"                      \
     "  --accept-classic    verify classic addresses too\n"                     \
@@ -30,8 +30,8 @@ const struct command commands[] = {
       JSON_OPTION "  --man   print the settings of onward.conf(5), in mdoc\n",
       command_config },
     { "srs forward", "[OPTION...] ADDRESS...|-",
-      "the reverse-path under which mail of a sender is forwarded",
-      SRS_OPTIONS, command_srs },
+      "the reverse-path under which mail of a sender is forwarded", SRS_OPTIONS,
+      command_srs },
     { "srs reverse", "[OPTION...] ADDRESS...|-",
       "the sender to whom an SRS address leads", SRS_OPTIONS, command_srs },
     { "srs decode", "[--json] [OPTION...] ADDRESS...|-",

@@ -31,12 +31,11 @@ bool conf_check_directory(const struct conf_reading *r, const char *name);
 void conf_build_values(const struct conf_reading *r, struct conf *conf);
 
 /* ( "a", "b" ) */
-void conf_print_names(struct buf *out, const struct slice *names,
-                      size_t count);
+void conf_print_names(struct buf *out, const struct slice *names, size_t count);
 
 /* Domains of Postfix' lists, in the order they stand; their number. */
-size_t conf_postfix_domains(const struct conf_reading *r,
-                            struct arena *arena, struct slice **names);
+size_t conf_postfix_domains(const struct conf_reading *r, struct arena *arena,
+                            struct slice **names);
 
 /* An address of a setting; false: reported. */
 bool conf_build_address(const struct conf_reading *r,

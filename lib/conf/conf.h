@@ -12,15 +12,21 @@
 #include "srs.h"
 #include "table.h"
 
-enum conf_role { CONF_INBOUND, CONF_OUTBOUND };
+enum conf_role {
+    CONF_INBOUND,
+    CONF_OUTBOUND
+};
 
-struct conf_network { /* of allow_from */
+struct conf_network {          /* of allow_from */
     unsigned char address[16]; /* IPv4 as ::ffff:a.b.c.d */
     unsigned bits;             /* of 128 */
 };
 
 struct conf_address {
-    enum { CONF_TCP, CONF_UNIX } kind;
+    enum {
+        CONF_TCP,
+        CONF_UNIX
+    } kind;
     struct slice text; /* as written, "localhost" made 127.0.0.1 */
     struct slice host; /* numeric; without brackets */
     unsigned port;
@@ -39,23 +45,30 @@ struct conf_listener {
 };
 
 enum conf_long_sender {
-    CONF_LONG_SEND, CONF_LONG_STORE, CONF_LONG_REJECT,
+    CONF_LONG_SEND,
+    CONF_LONG_STORE,
+    CONF_LONG_REJECT,
 };
 enum conf_log_target {
-    CONF_LOG_AUTO, CONF_LOG_SYSLOG, CONF_LOG_JOURNAL, CONF_LOG_STDERR,
+    CONF_LOG_AUTO,
+    CONF_LOG_SYSLOG,
+    CONF_LOG_JOURNAL,
+    CONF_LOG_STDERR,
     CONF_LOG_FILE,
 };
 enum conf_log_addresses {
-    CONF_ADDRESSES_FULL, CONF_ADDRESSES_DOMAIN, CONF_ADDRESSES_HASH,
+    CONF_ADDRESSES_FULL,
+    CONF_ADDRESSES_DOMAIN,
+    CONF_ADDRESSES_HASH,
 };
 
 struct conf {
     /* Sessions end on the loop while a reload reads `before` on another
      * thread, and takes references of it. */
     _Atomic unsigned refs;
-    struct arena arena; /* of what belongs to this snapshot alone */
+    struct arena arena;     /* of what belongs to this snapshot alone */
     struct conf_core *core; /* what a refresh of tables shares with it */
-    struct slice path; /* of the file */
+    struct slice path;      /* of the file */
     int64_t loaded;
 
     struct slice hostname;
@@ -164,7 +177,9 @@ struct conf_value {
  * answer.
  */
 extern const char *const conf_postfix_names[];
-enum { CONF_POSTFIX_NAMES = 6 };
+enum {
+    CONF_POSTFIX_NAMES = 6
+};
 
 struct conf_inputs {
     const char *path;     /* of the configuration file */
@@ -174,7 +189,7 @@ struct conf_inputs {
     /* In force; what did not change is taken from it. It is only read; the
      * caller holds a reference while it is loading. */
     struct conf *before;
-    unsigned threads;    /* for the keys; 0: one per processor */
+    unsigned threads; /* for the keys; 0: one per processor */
 };
 
 /*
@@ -216,8 +231,16 @@ bool conf_parse_address(struct slice text, struct arena *arena,
 /* ---- the table of settings --------------------------------------------- */
 
 enum conf_type {
-    CONF_BOOL, CONF_COUNT, CONF_DURATION, CONF_SIZE, CONF_STRING,
-    CONF_CHOICE, CONF_ADDRESS, CONF_STRINGS, CONF_GROUP, CONF_LIST,
+    CONF_BOOL,
+    CONF_COUNT,
+    CONF_DURATION,
+    CONF_SIZE,
+    CONF_STRING,
+    CONF_CHOICE,
+    CONF_ADDRESS,
+    CONF_STRINGS,
+    CONF_GROUP,
+    CONF_LIST,
 };
 
 struct conf_setting {
@@ -228,10 +251,14 @@ struct conf_setting {
     /* Of counts, of durations in ms, of sizes in octets; of strings and
      * addresses the length (least 0: may be empty). */
     uint64_t least, most;
-    const char *text;     /* for onward.conf(5) and config defaults */
+    const char *text; /* for onward.conf(5) and config defaults */
 };
 extern const struct conf_setting conf_settings[];
 extern const size_t conf_setting_count;
+
+/* "10m", "3G": as short as it is exact. */
+void conf_print_duration(struct buf *out, uint64_t milliseconds);
+void conf_print_size(struct buf *out, uint64_t octets);
 
 /* The default as it would be written ("\"21d\"", "1000", "( )"). */
 void conf_print_default(struct buf *out, const struct conf_setting *setting);

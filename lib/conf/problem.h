@@ -13,11 +13,13 @@ struct conf_place {
     unsigned rank; /* files in the order they are read; CONF_ELSEWHERE last */
     unsigned line; /* 0: the file as a whole */
 };
-enum { CONF_ELSEWHERE = 0x7fffffff };
+enum {
+    CONF_ELSEWHERE = 0x7fffffff
+};
 
 struct problem {
     struct conf_place place;
-    size_t order; /* of its discovery: the sort is stable by it */
+    size_t order;      /* of its discovery: the sort is stable by it */
     struct slice text; /* "FILE:LINE: setting: sentence", further lines begin
                         * with a blank */
 };

@@ -20,7 +20,11 @@ struct conf_reading {
     struct slice postfix[CONF_POSTFIX_NAMES];
 };
 
-enum conf_origin { FROM_DEFAULT, FROM_POSTFIX, FROM_FILE };
+enum conf_origin {
+    FROM_DEFAULT,
+    FROM_POSTFIX,
+    FROM_FILE
+};
 
 struct conf_got {
     enum conf_origin origin;
@@ -66,9 +70,5 @@ void conf_warn_setting(const struct conf_reading *r, const char *name,
 
 /* problem_quote in the arena of the reading. */
 const char *conf_quote(const struct conf_reading *r, struct slice text);
-
-/* "10m", "3G" of a value, as short as it is exact. */
-void conf_print_duration(struct buf *out, uint64_t milliseconds);
-void conf_print_size(struct buf *out, uint64_t octets);
 
 #endif

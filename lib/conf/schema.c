@@ -23,7 +23,8 @@ const struct conf_setting conf_settings[] = {
     { "listeners", CONF_LIST, NULL, NULL, 0, 0,
       "Where Postfix connects to; at least one group." },
     { "listeners[].name", CONF_STRING, NULL, NULL, 1, 64,
-      "Name of the listener in logs and metrics: letters, digits, . _ -" },
+      "Name of the listener in logs and metrics: letters, digits, dots, "
+      "underscores and hyphens." },
     { "listeners[].address", CONF_ADDRESS, NULL, NULL, 1, ANY,
       "\"host:port\", \"[::1]:port\" or \"unix:/path\"." },
     { "listeners[].role", CONF_CHOICE, NULL, "inbound|outbound", 0, 0,

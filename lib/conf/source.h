@@ -18,10 +18,10 @@ enum conf_token_kind {
     TOKEN_BOOL,
     TOKEN_NUMBER, /* integer: decimal or hexadecimal, with or without L */
     TOKEN_FLOAT,
-    TOKEN_STRING, /* with its quotes */
+    TOKEN_STRING,      /* with its quotes */
     TOKEN_OPEN_STRING, /* without the closing quote: the file ends */
-    TOKEN_MARK,   /* one of = : ; , ( ) [ ] { } */
-    TOKEN_GARBAGE, /* one octet that means nothing */
+    TOKEN_MARK,        /* one of = : ; , ( ) [ ] { } */
+    TOKEN_GARBAGE,     /* one octet that means nothing */
     TOKEN_END,
 };
 
@@ -34,7 +34,7 @@ struct conf_token {
 
 struct conf_source {
     struct arena *arena;
-    struct buf text; /* all files, put together */
+    struct buf text;           /* all files, put together */
     struct conf_place *places; /* for each line of text */
     size_t line_count;
     size_t line_room;
@@ -57,8 +57,7 @@ struct conf_place conf_source_place(const struct conf_source *source,
                                     unsigned line);
 
 /* The line as it is in the text, without its end. */
-struct slice conf_source_line(const struct conf_source *source,
-                              size_t offset);
+struct slice conf_source_line(const struct conf_source *source, size_t offset);
 
 bool conf_token_is(const struct conf_token *token, char mark);
 

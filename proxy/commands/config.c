@@ -1,5 +1,6 @@
 /* `config show` and `config defaults`: what the table of settings says. */
 #include "commands.h"
+#include "configman.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -124,6 +125,13 @@ command_config(const struct cli *cli, int argc, char **argv)
         return cli_usage(name);
     if (is_show)
         return show(cli, form);
-    defaults(form);
+    if (form == MAN) {
+        struct buf out = { 0 };
+        config_print_man(&out);
+        fwrite(out.ptr, 1, out.len, stdout);
+        buf_free(&out);
+    } else {
+        defaults(form);
+    }
     return CLI_OK;
 }
