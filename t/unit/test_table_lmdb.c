@@ -54,9 +54,8 @@ make(const char *name, unsigned from, unsigned count, size_t nul,
 
     assert_int_equal(mdb_env_create(&env), 0);
     assert_int_equal(mdb_env_set_mapsize(env, map_size), 0);
-    assert_int_equal(mdb_env_open(env, path_of(name),
-                                  MDB_NOSUBDIR | MDB_NOLOCK, 0644),
-                     0);
+    assert_int_equal(
+        mdb_env_open(env, path_of(name), MDB_NOSUBDIR | MDB_NOLOCK, 0644), 0);
     assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
     assert_int_equal(mdb_dbi_open(txn, NULL, 0, &dbi), 0);
     for (unsigned i = from; i < from + count; i++) {
@@ -154,9 +153,9 @@ learns_late_what_an_empty_file_holds(void **state)
     make("late.lmdb", 0, 0, 0, 1 << 20);
     struct table *table = open_table("late");
     assert_int_equal(table_count(table), 0);
-    assert_int_equal(table_get(table, SLICE_OF("user0@example.org"), &value,
-                               &line),
-                     TABLE_MISS);
+    assert_int_equal(
+        table_get(table, SLICE_OF("user0@example.org"), &value, &line),
+        TABLE_MISS);
     make("late.lmdb", 0, 10, 1, 1 << 20);
     assert_false(table_is_stale(table));
     check_all(table, 10);
@@ -186,9 +185,9 @@ odd_keys_are_misses(void **state)
     struct table *table = open_table("odd");
     memset(key, 'x', sizeof(key));
     for (size_t len = 0; len < sizeof(key); len += 100)
-        assert_int_equal(table_get(table, (struct slice){ key, len }, &value,
-                                   &line),
-                         TABLE_MISS);
+        assert_int_equal(
+            table_get(table, (struct slice){ key, len }, &value, &line),
+            TABLE_MISS);
     table_unref(table);
     buf_free(&value);
 }
@@ -235,15 +234,15 @@ is_busy_while_postmap_writes(void **state)
     make("busy.lmdb", 0, 10, 1, 1 << 20);
     struct table *table = open_table("busy");
     pid_t pid = hold_lock("busy.lmdb", &release);
-    assert_int_equal(table_get(table, SLICE_OF("user1@example.org"), &value,
-                               &line),
-                     TABLE_BUSY);
+    assert_int_equal(
+        table_get(table, SLICE_OF("user1@example.org"), &value, &line),
+        TABLE_BUSY);
     assert_int_equal(table_each(table, count_entry, &n), TABLE_BUSY);
     close(release);
     assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(table_get(table, SLICE_OF("user1@example.org"), &value,
-                               &line),
-                     TABLE_FOUND);
+    assert_int_equal(
+        table_get(table, SLICE_OF("user1@example.org"), &value, &line),
+        TABLE_FOUND);
     /* And it keeps none itself, or postmap would wait for us. */
     pid = hold_lock("busy.lmdb", &release);
     close(release);
@@ -304,8 +303,8 @@ a_key_can_be_too_long_for_it(void **state)
 
     (void)state;
     buf_printf(&text, "%0511d value\n", 1);
-    struct table *from = table_from_text(buf_slice(&text), SLICE_OF("t"),
-                                         TABLE_PAIRS, &errors);
+    struct table *from =
+        table_from_text(buf_slice(&text), SLICE_OF("t"), TABLE_PAIRS, &errors);
     assert_non_null(from);
     assert_false(lmdb_write(path_of("long.lmdb"), from, &why));
     assert_string_equal(why, "a key is longer than 510 octets");

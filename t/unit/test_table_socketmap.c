@@ -20,8 +20,8 @@ static struct row {
     { "a netstring", SLICE("5:hello,"), NETSTRING_DONE, SLICE("hello"), 0 },
     { "an empty one", SLICE("0:,"), NETSTRING_DONE, SLICE(""), 0 },
     { "two of them", SLICE("2:ab,3:cde,"), NETSTRING_DONE, SLICE("ab"), 6 },
-    { "any octets", SLICE("4:\0,\n\xFF,"), NETSTRING_DONE,
-      SLICE("\0,\n\xFF"), 0 },
+    { "any octets", SLICE("4:\0,\n\xFF,"), NETSTRING_DONE, SLICE("\0,\n\xFF"),
+      0 },
     { "only a length", SLICE("12"), NETSTRING_MORE, SLICE(""), 0 },
     { "no comma yet", SLICE("5:hello"), NETSTRING_MORE, SLICE(""), 0 },
     { "another octet for the comma", SLICE("5:hello;"), NETSTRING_BAD,
@@ -32,14 +32,17 @@ static struct row {
     { "a sign", SLICE("-1:,"), NETSTRING_BAD, SLICE(""), 0 },
     { "a blank", SLICE(" 1:a,"), NETSTRING_BAD, SLICE(""), 0 },
     { "a leading zero", SLICE("05:hello,"), NETSTRING_BAD, SLICE(""), 0 },
-    { "as long as allowed", SLICE("20:01234567890123456789,"),
-      NETSTRING_DONE, SLICE("01234567890123456789"), 0 },
+    { "as long as allowed", SLICE("20:01234567890123456789,"), NETSTRING_DONE,
+      SLICE("01234567890123456789"), 0 },
     { "one longer, told by its length alone", SLICE("21"), NETSTRING_BAD,
       SLICE(""), 0 },
     { "a length that runs over", SLICE("18446744073709551617:a,"),
       NETSTRING_BAD, SLICE(""), 0 },
 };
-enum { ROWS = sizeof(rows) / sizeof(rows[0]), MAX = 20 };
+enum {
+    ROWS = sizeof(rows) / sizeof(rows[0]),
+    MAX = 20
+};
 
 static void
 whole(void **state)
@@ -85,8 +88,7 @@ prints_what_it_reads(void **state)
     netstring_print(SLICE_OF("hello"), &out);
     netstring_print(SLICE_OF(""), &out);
     socketmap_request(SLICE_OF("alias"), SLICE_OF("a@b.example"), &out);
-    assert_string_equal(buf_cstr(&out),
-                        "5:hello,0:,17:alias a@b.example,");
+    assert_string_equal(buf_cstr(&out), "5:hello,0:,17:alias a@b.example,");
     buf_free(&out);
 }
 
@@ -114,8 +116,7 @@ answers(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(answer_rows) / sizeof(answer_rows[0]);
-         i++) {
+    for (size_t i = 0; i < sizeof(answer_rows) / sizeof(answer_rows[0]); i++) {
         struct table_answer answer = socketmap_answer(answer_rows[i].payload);
         assert_int_equal(answer.status, answer_rows[i].status);
         assert_true(slice_equal(answer.value, answer_rows[i].value));
@@ -131,8 +132,8 @@ main(void)
     for (size_t i = 0; i < ROWS; i++) {
         tests[n++] =
             (struct CMUnitTest){ rows[i].name, whole, NULL, NULL, &rows[i] };
-        tests[n++] = (struct CMUnitTest){ rows[i].name, bytewise, NULL, NULL,
-                                          &rows[i] };
+        tests[n++] =
+            (struct CMUnitTest){ rows[i].name, bytewise, NULL, NULL, &rows[i] };
     }
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(prints_what_it_reads);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(answers);

@@ -49,7 +49,9 @@ static struct spec_row {
     { "socketmap:tcp:127.0.0.1:1:x", 1, NULL, NULL, "socketmap" },
     { "socketmap:x", 1, NULL, NULL, "socketmap" },
 };
-enum { SPEC_ROWS = sizeof(spec_rows) / sizeof(spec_rows[0]) };
+enum {
+    SPEC_ROWS = sizeof(spec_rows) / sizeof(spec_rows[0])
+};
 
 static void
 check_spec(void **state)
@@ -60,8 +62,8 @@ check_spec(void **state)
     assert_int_equal(table_spec_is(slice_from(row->spec)), row->is_spec);
     if (!row->is_spec)
         return;
-    struct table *table = table_open(slice_from(row->spec), TABLE_ALIASES,
-                                     NULL, 0, &errors);
+    struct table *table =
+        table_open(slice_from(row->spec), TABLE_ALIASES, NULL, 0, &errors);
     if (row->error != NULL) {
         assert_null(table);
         if (strcmp(row->error, "socketmap") == 0)
@@ -80,9 +82,9 @@ check_spec(void **state)
         assert_int_equal(table->kind, TABLE_SOCKETMAP);
         assert_false(table_is_stale(table));
         /* Nothing to read again: the same one. */
-        assert_ptr_equal(table_open(slice_from(row->spec), TABLE_ALIASES,
-                                    table, 0, &errors),
-                         table);
+        assert_ptr_equal(
+            table_open(slice_from(row->spec), TABLE_ALIASES, table, 0, &errors),
+            table);
         table_unref(table);
     }
     table_unref(table);
@@ -103,13 +105,12 @@ texthash_of_a_file(void **state)
         fail_msg("%s", buf_cstr(&errors));
     assert_int_equal(table->entries, 6);
     assert_int_equal(table->loaded, 7);
-    assert_int_equal(table_get(table, SLICE_OF("info@example.org"), &value,
-                               &line),
-                     TABLE_FOUND);
+    assert_int_equal(
+        table_get(table, SLICE_OF("info@example.org"), &value, &line),
+        TABLE_FOUND);
     assert_string_equal(buf_cstr(&value), "bob@gmail.test, info@example.org");
     assert_int_equal(line, 4);
-    assert_ptr_equal(table_open(spec, TABLE_ALIASES, table, 8, &errors),
-                     table);
+    assert_ptr_equal(table_open(spec, TABLE_ALIASES, table, 8, &errors), table);
     table_unref(table);
     table_unref(table);
     buf_free(&errors);
@@ -126,8 +127,7 @@ static struct domain_row {
     const char *value;
 } domain_rows[] = {
     { "a literal name", "one.example", TABLE_ASK, TABLE_FOUND, "srs1" },
-    { "case does not matter", "ONE.Example", TABLE_ASK, TABLE_FOUND,
-      "srs1" },
+    { "case does not matter", "ONE.Example", TABLE_ASK, TABLE_FOUND, "srs1" },
     { "no sub-domains", "x.one.example", TABLE_MISS, TABLE_MISS, NULL },
     { "a name with an empty value", "plain.example", TABLE_ASK, TABLE_FOUND,
       "" },
@@ -136,8 +136,8 @@ static struct domain_row {
       "literal" },
     { "A-labels of U-labels", "b\xC3\xBC.example", TABLE_ASK, TABLE_FOUND,
       "srs3" },
-    { "a table that holds U-labels", "\xC3\xA4.example", TABLE_ASK,
-      TABLE_FOUND, "srs4" },
+    { "a table that holds U-labels", "\xC3\xA4.example", TABLE_ASK, TABLE_FOUND,
+      "srs4" },
     { "a socketmap that knows it", "far.example", TABLE_FOUND, TABLE_FOUND,
       "fetched" },
     { "a socketmap that does not", "far.example", TABLE_MISS, TABLE_MISS,
@@ -148,7 +148,9 @@ static struct domain_row {
       NULL },
     { "no domain at all", "", TABLE_ASK, TABLE_MISS, NULL },
 };
-enum { DOMAIN_ROWS = sizeof(domain_rows) / sizeof(domain_rows[0]) };
+enum {
+    DOMAIN_ROWS = sizeof(domain_rows) / sizeof(domain_rows[0])
+};
 
 static void
 find_domain(void **state)
@@ -168,15 +170,13 @@ find_domain(void **state)
                               TABLE_DOMAINS, NULL, 0, &errors) },
         { .name = SLICE("last.example"), .to = SLICE("srs5") },
     };
-    struct domain_list list = { entries,
-                                sizeof(entries) / sizeof(entries[0]) };
+    struct domain_list list = { entries, sizeof(entries) / sizeof(entries[0]) };
     struct alias_cursor cursor = { 0 };
     struct table_query query;
     struct slice value = { 0 };
 
-    enum table_status status =
-        domain_find(&list, slice_from(row->domain), &cursor, NULL, &arena,
-                    &value, &query);
+    enum table_status status = domain_find(
+        &list, slice_from(row->domain), &cursor, NULL, &arena, &value, &query);
     assert_int_equal(status == TABLE_ASK, row->answer != TABLE_ASK);
     if (status == TABLE_ASK) {
         struct table_answer answer = { row->answer, SLICE("fetched") };

@@ -18,15 +18,15 @@ static struct row {
     const char *errors;
 } rows[] = {
     { "an empty file", TABLE_ALIASES, SLICE(""), "", "" },
-    { "comments and blank lines", TABLE_ALIASES,
-      SLICE("# a\n\n   \n\t# b\n#c"), "", "" },
+    { "comments and blank lines", TABLE_ALIASES, SLICE("# a\n\n   \n\t# b\n#c"),
+      "", "" },
     { "one alias", TABLE_ALIASES, SLICE("a@b.example c@d.example\n"),
       "1 a@b.example=c@d.example;", "" },
-    { "no newline at the end", TABLE_ALIASES,
-      SLICE("a@b.example c@d.example"), "1 a@b.example=c@d.example;", "" },
-    { "tabs, CR and trailing blanks", TABLE_ALIASES,
-      SLICE("a@b.example\t\tc@d.example  \r\n"),
+    { "no newline at the end", TABLE_ALIASES, SLICE("a@b.example c@d.example"),
       "1 a@b.example=c@d.example;", "" },
+    { "tabs, CR and trailing blanks", TABLE_ALIASES,
+      SLICE("a@b.example\t\tc@d.example  \r\n"), "1 a@b.example=c@d.example;",
+      "" },
     { "keys are folded, values are not", TABLE_ALIASES,
       SLICE("A@B.Example C@D.Example\n"), "1 a@b.example=C@D.Example;", "" },
     { "several targets", TABLE_ALIASES,
@@ -39,8 +39,7 @@ static struct row {
       SLICE("a@b.example c@d.example,\n# not yet\n\n  e@f.example\n"),
       "1 a@b.example=c@d.example,  e@f.example;", "" },
     { "the value in the next line", TABLE_ALIASES,
-      SLICE("a@b.example\n c@d.example\n"), "1 a@b.example=c@d.example;",
-      "" },
+      SLICE("a@b.example\n c@d.example\n"), "1 a@b.example=c@d.example;", "" },
     { "a catch-all", TABLE_ALIASES, SLICE("@b.example c@d.example\n"),
       "1 @b.example=c@d.example;", "" },
     { "a domain as target", TABLE_ALIASES, SLICE("@b.example @d.example\n"),
@@ -54,8 +53,8 @@ static struct row {
     { "a rejection", TABLE_ALIASES,
       SLICE("a@b.example reject:550 5.1.6 moved\n"),
       "1 a@b.example=reject:550 5.1.6 moved;", "" },
-    { "a rejection without text", TABLE_ALIASES,
-      SLICE("a@b.example reject:\n"), "1 a@b.example=reject:;", "" },
+    { "a rejection without text", TABLE_ALIASES, SLICE("a@b.example reject:\n"),
+      "1 a@b.example=reject:;", "" },
     { "a deferral", TABLE_ALIASES, SLICE("a@b.example defer:450 later\n"),
       "1 a@b.example=defer:450 later;", "" },
     { "a discard", TABLE_ALIASES, SLICE("a@b.example discard:\n"),
@@ -87,12 +86,12 @@ static struct row {
     { "not UTF-8", TABLE_ALIASES, SLICE("a@b.example c\xFF@d.example\n"), "",
       "t:1: the line is not UTF-8\n" },
     { "a byte-order mark", TABLE_ALIASES,
-      SLICE("\xEF\xBB\xBF" "a@b.example c@d.example\n"), "",
-      "t:1: the file begins with a byte-order mark\n" },
-    { "an open quote", TABLE_ALIASES, SLICE("\"a@b.example c@d.example\n"),
-      "", "t:1: a quote is not closed\n" },
-    { "two at signs", TABLE_ALIASES,
-      SLICE("a@b.example bob@@gmail.test\n"), "",
+      SLICE("\xEF\xBB\xBF"
+            "a@b.example c@d.example\n"),
+      "", "t:1: the file begins with a byte-order mark\n" },
+    { "an open quote", TABLE_ALIASES, SLICE("\"a@b.example c@d.example\n"), "",
+      "t:1: a quote is not closed\n" },
+    { "two at signs", TABLE_ALIASES, SLICE("a@b.example bob@@gmail.test\n"), "",
       "t:1: \"bob@@gmail.test\" is not an address\n" },
     { "the second target is looked at", TABLE_ALIASES,
       SLICE("a@b.example c@d.example,\n e\n"), "",
@@ -101,8 +100,8 @@ static struct row {
       "t:1: \"bob\" has no domain\n" },
     { "a command", TABLE_ALIASES, SLICE("a@b.example |/bin/x\n"), "",
       "t:1: \"|/bin/x\" is a command; only addresses are targets\n" },
-    { "a quoted command", TABLE_ALIASES,
-      SLICE("a@b.example \"|/bin/x y\"\n"), "",
+    { "a quoted command", TABLE_ALIASES, SLICE("a@b.example \"|/bin/x y\"\n"),
+      "",
       "t:1: \"\"|/bin/x y\"\" is a command or a file; only addresses are "
       "targets\n" },
     { "a file", TABLE_ALIASES, SLICE("a@b.example /var/mail/x\n"), "",
@@ -130,8 +129,8 @@ static struct row {
       "t:1: \"@-\" is not a domain\n" },
     { "a bad reply", TABLE_ALIASES, SLICE("a@b.example reject:250 ok\n"), "",
       "t:1: \"250 ok\" is no reply; write \"550 5.1.6 text\", 4xx or 5xx\n" },
-    { "a 5xx deferral", TABLE_ALIASES, SLICE("a@b.example defer:550 no\n"),
-      "", "t:1: \"550 no\" is a 5xx reply; defer wants 4xx\n" },
+    { "a 5xx deferral", TABLE_ALIASES, SLICE("a@b.example defer:550 no\n"), "",
+      "t:1: \"550 no\" is a 5xx reply; defer wants 4xx\n" },
     { "text behind discard", TABLE_ALIASES,
       SLICE("a@b.example discard:550 x\n"), "",
       "t:1: \"550 x\" is a reply, which belongs to reject or defer\n" },
@@ -145,8 +144,8 @@ static struct row {
       "t:1: \"bob.b.example\" is no key: write user@domain or @domain\n" },
     { "a bad key", TABLE_ALIASES, SLICE("a@@b.example c@d.example\n"), "",
       "t:1: \"a@@b.example\" is not an address\n" },
-    { "a bad catch-all", TABLE_ALIASES, SLICE("@b_.example c@d.example\n"),
-      "", "t:1: \"@b_.example\" is not a domain\n" },
+    { "a bad catch-all", TABLE_ALIASES, SLICE("@b_.example c@d.example\n"), "",
+      "t:1: \"@b_.example\" is not a domain\n" },
     { "a key that is quoted in vain", TABLE_ALIASES,
       SLICE("\"a\"@b.example c@d.example\n"), "",
       "t:1: \"\"a\"@b.example\" is quoted where it need not be and would "
@@ -155,7 +154,9 @@ static struct row {
       SLICE("a\x1B[2J@b.example c@d.example\n"), "",
       "t:1: \"a\\033[2j@b.example\" is not an address\n" },
 };
-enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+enum {
+    ROWS = sizeof(rows) / sizeof(rows[0])
+};
 
 static bool
 print_entry(void *ctx, struct slice key, struct slice value, unsigned line)
@@ -169,14 +170,13 @@ load(void **state)
 {
     const struct row *row = *state;
     struct buf errors = { 0 }, entries = { 0 };
-    struct table *table = table_from_text(row->text, SLICE_OF("t"), row->use,
-                                          &errors);
+    struct table *table =
+        table_from_text(row->text, SLICE_OF("t"), row->use, &errors);
 
     assert_string_equal(buf_cstr(&errors), row->errors);
     assert_int_equal(table != NULL, row->errors[0] == '\0');
     if (table != NULL) {
-        assert_int_equal(table_each(table, print_entry, &entries),
-                         TABLE_FOUND);
+        assert_int_equal(table_each(table, print_entry, &entries), TABLE_FOUND);
         assert_string_equal(buf_cstr(&entries), row->entries);
     }
     table_unref(table);
@@ -229,15 +229,17 @@ visit_can_stop(void **state)
 static void
 finds_every_key(void **state)
 {
-    enum { MANY = 5000 };
+    enum {
+        MANY = 5000
+    };
     struct buf text = { 0 }, errors = { 0 }, value = { 0 };
     char key[32], want[32];
 
     (void)state;
     for (unsigned i = 0; i < MANY; i++)
         buf_printf(&text, "key%u value%u\n", i, i * 7);
-    struct table *table = table_from_text(buf_slice(&text), SLICE_OF("t"),
-                                          TABLE_PAIRS, &errors);
+    struct table *table =
+        table_from_text(buf_slice(&text), SLICE_OF("t"), TABLE_PAIRS, &errors);
     assert_non_null(table);
     assert_int_equal(table->entries, MANY);
     assert_int_equal(table_count(table), MANY);
@@ -264,11 +266,11 @@ static void
 entry_problems(void **state)
 {
     (void)state;
-    assert_null(table_alias_problem(SLICE_OF("a@b.example"),
-                                    SLICE_OF("c@d.example")));
-    assert_string_equal(table_alias_problem(SLICE_OF("a@b.example"),
-                                            SLICE_OF("c")),
-                        "has no domain");
+    assert_null(
+        table_alias_problem(SLICE_OF("a@b.example"), SLICE_OF("c@d.example")));
+    assert_string_equal(
+        table_alias_problem(SLICE_OF("a@b.example"), SLICE_OF("c")),
+        "has no domain");
 }
 
 int
