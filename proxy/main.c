@@ -51,6 +51,13 @@ const struct command commands[] = {
       command_map },
     { "map diff", "TABLE TABLE", "what one table has that another has not",
       NULL, command_map },
+    { "explain", "RCPT... [--from SENDER] [--listener NAME] [--message FILE]",
+      "what would become of a recipient or a message",
+      JSON_OPTION
+      "  --from SENDER    reverse-path; '<>' is the null reverse-path\n"
+      "  --listener NAME  as if it came in there; default the first one\n"
+      "  --message FILE   say how this message would be signed\n",
+      command_explain },
     { NULL, NULL, NULL, NULL, NULL },
 };
 
