@@ -7,6 +7,7 @@
  */
 #include "srs.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -258,6 +259,59 @@ no_octet_moved(void **state)
     srs_conf_free(conf);
 }
 
+/* ---- threads ----------------------------------------------------------- */
+
+struct reader {
+    pthread_t thread;
+    const struct srs_conf *conf;
+    uint64_t seed;
+    unsigned wrong;
+};
+
+static void *
+read_conf(void *arg)
+{
+    struct reader *reader = arg;
+    struct buf sender = { 0 }, out = { 0 }, back = { 0 };
+
+    for (unsigned i = 0; i < 2000; i++) {
+        buf_clear(&sender);
+        buf_clear(&out);
+        buf_clear(&back);
+        random_address(&reader->seed, &sender);
+        reader->wrong += srs_forward(reader->conf, JAN_1, buf_slice(&sender),
+                                     domain, &out) != SRS_OK ||
+                         srs_reverse(reader->conf, JAN_1, buf_slice(&out),
+                                     &back, NULL) != SRS_OK;
+    }
+    buf_free(&sender);
+    buf_free(&out);
+    buf_free(&back);
+    return NULL;
+}
+
+/* One conf serves any number of threads without a lock. */
+static void
+threads_share_a_conf(void **state)
+{
+    struct srs_conf *conf = conf_new(SRS_MAC_SHA256);
+    struct reader readers[4] = { 0 };
+    (void)state;
+
+    for (size_t i = 0; i < 4; i++) {
+        readers[i].conf = conf;
+        readers[i].seed = i + 1;
+        assert_int_equal(
+            pthread_create(&readers[i].thread, NULL, read_conf, &readers[i]),
+            0);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        pthread_join(readers[i].thread, NULL);
+        assert_int_equal(readers[i].wrong, 0);
+    }
+    srs_conf_free(conf);
+}
+
 /* ---- memory ------------------------------------------------------------ */
 
 static void
@@ -306,6 +360,7 @@ main(void)
         cmocka_unit_test(no_octet_of_hash_or_stamp),
         cmocka_unit_test(no_octet_of_anything),
         cmocka_unit_test(no_octet_moved),
+        cmocka_unit_test(threads_share_a_conf),
         cmocka_unit_test(memory_runs_out),
     };
 
