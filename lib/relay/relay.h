@@ -156,7 +156,7 @@ enum relay_welcome {
 
 /*
  * A new session on a listener; it takes a reference of conf. peer: address of
- * the connection for logs, when no XFORWARD says more. Greets at once.
+ * the connection for logs, when no XFORWARD says more (copied). Greets at once.
  */
 struct relay_session *relay_new(struct conf *conf,
                                 const struct conf_listener *listener,

@@ -66,7 +66,9 @@ relay_new(struct conf *conf, const struct conf_listener *listener,
     s->counters = counters;
     s->ops = ops;
     s->ctx = ctx;
-    s->peer = peer;
+    peer = slice_head(peer, PEER_MAX);
+    memcpy(s->peer_text, peer.ptr, peer.len);
+    s->peer = (struct slice){ s->peer_text, peer.len };
     s->welcome = welcome;
     s->now = now;
     make_id(s);

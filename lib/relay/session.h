@@ -20,6 +20,7 @@
 enum {
     OUTBOUNDS_MAX = 16, /* distinct reverse-paths in one message */
     SESSION_ID = 6,
+    PEER_MAX = 64, /* an address in text */
 };
 
 /* ---- recipients ---- */
@@ -152,7 +153,8 @@ struct relay_session {
     bool sign_pending, lookup_pending, store_pending;
     uint64_t reply_due; /* ms: when the reply we owe must be out; 0: none */
     bool retry_lookup;  /* a locked table: the deadline is for asking again */
-    struct slice peer;
+    char peer_text[PEER_MAX];
+    struct slice peer; /* points into it */
     struct buf out; /* for the client, flushed once per event */
     struct smtp_server server;
     struct arena arena; /* of the transaction */
