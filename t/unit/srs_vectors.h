@@ -41,14 +41,14 @@ struct srs_vectors {
 };
 
 static inline void
-json_stop(struct slice at)
+read_json_stop(struct slice at)
 {
     fprintf(stderr, "unexpected JSON: %.*s\n", SLICE_ARG(slice_head(at, 40)));
     abort();
 }
 
 static inline struct slice
-json_skip_blanks(struct slice s)
+read_json_skip_blanks(struct slice s)
 {
     while (s.len != 0 && strchr(" ,:", s.ptr[0]) != NULL)
         s = slice_tail(s, 1);
@@ -57,9 +57,9 @@ json_skip_blanks(struct slice s)
 
 /* Cut one value off the front of *s. */
 static inline struct slice
-json_value(struct slice *s)
+read_json_value(struct slice *s)
 {
-    *s = json_skip_blanks(*s);
+    *s = read_json_skip_blanks(*s);
     struct slice start = *s;
     int depth = 0;
     bool quoted = false;
@@ -83,21 +83,21 @@ json_value(struct slice *s)
         }
     }
     if (i == 0)
-        json_stop(start);
+        read_json_stop(start);
     *s = slice_tail(*s, i);
     return slice_head(start, i);
 }
 
 /* The raw value of a member; empty if there is none. */
 static inline struct slice
-json_member(struct slice object, const char *name)
+read_json_member(struct slice object, const char *name)
 {
     if (object.len < 2 || object.ptr[0] != '{')
-        json_stop(object);
+        read_json_stop(object);
     object = slice_head(slice_tail(object, 1), object.len - 2);
-    while (json_skip_blanks(object).len != 0) {
-        struct slice key = json_value(&object);
-        struct slice value = json_value(&object);
+    while (read_json_skip_blanks(object).len != 0) {
+        struct slice key = read_json_value(&object);
+        struct slice value = read_json_value(&object);
         if (key.len == strlen(name) + 2 &&
             memcmp(key.ptr + 1, name, strlen(name)) == 0)
             return value;
@@ -106,7 +106,7 @@ json_member(struct slice object, const char *name)
 }
 
 static inline unsigned
-json_hex4(struct slice s)
+read_json_hex4(struct slice s)
 {
     char digits[5] = { 0 };
 
@@ -115,12 +115,12 @@ json_hex4(struct slice s)
 }
 
 static inline struct slice
-json_string(struct arena *arena, struct slice raw)
+read_json_string(struct arena *arena, struct slice raw)
 {
     if (raw.len == 0)
         return (struct slice){ 0 };
     if (raw.ptr[0] != '"')
-        json_stop(raw);
+        read_json_stop(raw);
     char *text = arena_alloc(arena, raw.len);
     size_t n = 0;
     for (size_t i = 1; i < raw.len - 1; i++) {
@@ -132,11 +132,11 @@ json_string(struct arena *arena, struct slice raw)
         c = raw.ptr[++i];
         if (c != 'u') {
             if (c != '"' && c != '\\' && c != '/')
-                json_stop(slice_tail(raw, i));
+                read_json_stop(slice_tail(raw, i));
             text[n++] = c;
             continue;
         }
-        unsigned code = json_hex4(slice_tail(raw, i + 1));
+        unsigned code = read_json_hex4(slice_tail(raw, i + 1));
         i += 4;
         if (code < 0x80) {
             text[n++] = (char)code;
@@ -144,50 +144,53 @@ json_string(struct arena *arena, struct slice raw)
             text[n++] = (char)(0xC0 | code >> 6);
             text[n++] = (char)(0x80 | (code & 0x3F));
         } else {
-            json_stop(slice_tail(raw, i));
+            read_json_stop(slice_tail(raw, i));
         }
     }
     return (struct slice){ text, n };
 }
 
 static inline uint64_t
-json_number(struct slice raw)
+read_json_number(struct slice raw)
 {
     uint64_t number = 0;
 
     if (!slice_to_u64(raw, &number))
-        json_stop(raw);
+        read_json_stop(raw);
     return number;
 }
 
 static inline void
 srs_vector_read(struct arena *arena, struct slice line, struct srs_vector *v)
 {
-    struct slice recommend = json_member(line, "recommend");
-    struct slice secrets = json_member(line, "secrets");
-    struct slice tags = json_member(line, "tags");
-    struct slice id = json_string(arena, json_member(line, "id"));
+    struct slice recommend = read_json_member(line, "recommend");
+    struct slice secrets = read_json_member(line, "secrets");
+    struct slice tags = read_json_member(line, "tags");
+    struct slice id = read_json_string(arena, read_json_member(line, "id"));
 
     v->id = arena_cstr(arena, id);
-    v->op = json_string(arena, json_member(line, "op"));
+    v->op = read_json_string(arena, read_json_member(line, "op"));
     secrets = slice_head(slice_tail(secrets, 1), secrets.len - 2);
-    while (json_skip_blanks(secrets).len != 0) {
+    while (read_json_skip_blanks(secrets).len != 0) {
         if (v->secret_count == VECTOR_SECRETS)
-            json_stop(line);
+            read_json_stop(line);
         v->secrets[v->secret_count++] =
-            json_string(arena, json_value(&secrets));
+            read_json_string(arena, read_json_value(&secrets));
     }
-    v->time = (int64_t)json_number(json_member(line, "time"));
-    v->domain = json_string(arena, json_member(line, "domain"));
-    v->hash_length = (unsigned)json_number(json_member(line, "hashlen"));
-    v->hash_minimum = (unsigned)json_number(json_member(line, "hashmin"));
-    v->max_age = (unsigned)json_number(json_member(line, "maxage"));
-    v->separator = json_string(arena, json_member(line, "sep")).ptr[0];
-    v->always = slice_equal(json_member(line, "always"), SLICE_OF("true"));
-    v->input = json_string(arena, json_member(line, "input"));
-    v->output = json_string(arena, json_member(recommend, "output"));
-    v->error = json_string(arena, json_member(recommend, "error"));
-    v->action = json_string(arena, json_member(recommend, "action"));
+    v->time = (int64_t)read_json_number(read_json_member(line, "time"));
+    v->domain = read_json_string(arena, read_json_member(line, "domain"));
+    v->hash_length =
+        (unsigned)read_json_number(read_json_member(line, "hashlen"));
+    v->hash_minimum =
+        (unsigned)read_json_number(read_json_member(line, "hashmin"));
+    v->max_age = (unsigned)read_json_number(read_json_member(line, "maxage"));
+    v->separator =
+        read_json_string(arena, read_json_member(line, "sep")).ptr[0];
+    v->always = slice_equal(read_json_member(line, "always"), SLICE_OF("true"));
+    v->input = read_json_string(arena, read_json_member(line, "input"));
+    v->output = read_json_string(arena, read_json_member(recommend, "output"));
+    v->error = read_json_string(arena, read_json_member(recommend, "error"));
+    v->action = read_json_string(arena, read_json_member(recommend, "action"));
     v->security =
         tags.len != 0 && memmem(tags.ptr, tags.len, "\"security\"", 10) != NULL;
 }
