@@ -89,47 +89,44 @@ print_decoded(struct srs_worker *w, const struct decoded *d)
                d->srs.found.secret + 1, srs_conf_secret_count(w->srs));
 }
 
-static void
-put_string(struct buf *out, const char *name, struct slice value)
+static const char *
+kind_of(const struct decoded *d)
 {
-    buf_printf(out, "\"%s\": \"", name);
-    log_escape_json(out, value);
-    buf_putc(out, '"');
+    if (d->srs.token)
+        return "token";
+    return d->srs.found.kind == 1 ? "SRS1" : "SRS0";
 }
 
 static void
 print_decoded_json(struct srs_worker *w, const struct decoded *d)
 {
-    struct buf *out = &w->out;
+    struct json json = { .out = &w->out };
 
     w->refused |= d->reason != NULL;
-    buf_putc(out, '{');
-    put_string(out, "address", d->address);
-    buf_printf(out, ", \"valid\": %s", d->reason == NULL ? "true" : "false");
-    if (d->reason != NULL) {
-        buf_puts(out, ", ");
-        put_string(out, "reason", slice_from(d->reason));
-    }
-    if (was_genuine(d)) {
-        buf_printf(out, ", \"kind\": \"%s\"",
-                   d->srs.token             ? "token"
-                   : d->srs.found.kind == 1 ? "SRS1"
-                                            : "SRS0");
-        if (d->srs.has_stamp)
-            buf_printf(out,
-                       ", \"made\": \"%s\", \"age_days\": %lld, "
-                       "\"valid_days\": %lld",
-                       d->made, d->age < 0 ? 0 : d->age,
-                       d->status == SRS_OK ? d->left : 0);
+    json_open(&json, '{');
+    json_member(&json, "address", d->address);
+    json_key(&json, "valid");
+    json_bool(&json, d->reason == NULL);
+    if (d->reason != NULL)
+        json_member(&json, "reason", slice_from(d->reason));
+    if (was_genuine(d))
+        json_member(&json, "kind", slice_from(kind_of(d)));
+    if (was_genuine(d) && d->srs.has_stamp) {
+        json_member(&json, "made", slice_from(d->made));
+        json_key(&json, "age_days");
+        json_number(&json, d->age < 0 ? 0 : (uint64_t)d->age);
+        json_key(&json, "valid_days");
+        json_number(&json, d->status == SRS_OK ? (uint64_t)d->left : 0);
     }
     if (was_genuine(d) && !d->srs.token) {
-        buf_puts(out, ", ");
-        put_string(out, "original", buf_slice(&d->original));
-        buf_printf(out, ", \"mac\": \"%s\", \"secret\": %u, \"secrets\": %zu",
-                   mac_of(d), d->srs.found.secret + 1,
-                   srs_conf_secret_count(w->srs));
+        json_member(&json, "original", buf_slice(&d->original));
+        json_member(&json, "mac", slice_from(mac_of(d)));
+        json_key(&json, "secret");
+        json_number(&json, d->srs.found.secret + 1);
+        json_key(&json, "secrets");
+        json_number(&json, srs_conf_secret_count(w->srs));
     }
-    buf_putc(out, '}');
+    json_close(&json, '}');
 }
 
 void
