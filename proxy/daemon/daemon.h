@@ -13,6 +13,7 @@
 #include "listener.h"
 #include "logsink.h"
 #include "lookup.h"
+#include "mapserver.h"
 #include "notify.h"
 #include "reload.h"
 #include "senders.h"
@@ -37,6 +38,7 @@ struct daemon {
 
     struct upstreams upstreams;
     struct lookups *lookups;
+    struct mapserver *mapserver; /* NULL: off */
     struct senders *senders;
     struct logsink *logsink;
     struct notify notify;

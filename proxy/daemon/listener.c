@@ -101,6 +101,8 @@ listeners_bind(struct daemon *daemon, struct buf *errors)
         if (!bind_one(listener, &inherited, errors))
             ok = false;
     }
+    daemon->mapserver = mapserver_open(daemon, &inherited, errors);
+    ok = ok && errors->len == 0;
     inherited_free(&inherited, &unwanted);
     if (unwanted.len != 0)
         daemon_log(daemon, LOG_LEVEL_WARNING,
@@ -196,7 +198,7 @@ listeners_listen(struct daemon *daemon, struct buf *errors)
             ok = false;
         }
     }
-    return ok;
+    return mapserver_listen(daemon->mapserver, errors) && ok;
 }
 
 static bool

@@ -97,12 +97,24 @@ senders_ask(struct senders *senders, const struct relay_store_query *query,
                                 .query = *query,
                                 .link = link,
                                 .now = daemon_now().wall };
-    /* As long as an address made from it may come back, a day of clock skew
-     * and the day in which a use is not written down included. */
-    job->keep_seconds = ((int64_t)conf->srs.max_age_days + 3) * DAY;
+    job->keep_seconds = senders_keep_seconds(conf);
     job->request.data = job;
     link_job_started(link);
     uv_queue_work(&senders->daemon->loop, &job->request, on_thread, on_done);
+}
+
+struct senderstore *
+senders_store(const struct senders *senders)
+{
+    return senders->store;
+}
+
+int64_t
+senders_keep_seconds(const struct conf *conf)
+{
+    /* As long as an address made from it may come back, a day of clock skew
+     * and the day in which a use is not written down included. */
+    return ((int64_t)conf->srs.max_age_days + 3) * DAY;
 }
 
 void

@@ -10,6 +10,7 @@
 
 struct daemon;
 struct senders;
+struct senderstore;
 
 /* A problem is logged; requests are then answered TABLE_ERROR. */
 struct senders *senders_open(struct daemon *daemon, const struct conf *conf);
@@ -20,6 +21,11 @@ void senders_ask(struct senders *senders, const struct relay_store_query *query,
 
 /* The configuration was reloaded: opens the store if it is wanted now. */
 void senders_reopen(struct senders *senders, const struct conf *conf);
+
+/* For others that ask it: it blocks. NULL: it is not open. */
+struct senderstore *senders_store(const struct senders *senders);
+/* How long a sender is kept from its last use. */
+int64_t senders_keep_seconds(const struct conf *conf);
 
 void senders_close(struct senders *senders);
 

@@ -228,6 +228,7 @@ end(struct daemon *daemon)
     if (daemon->serving)
         tick_close(daemon);
     lookups_close(daemon->lookups);
+    mapserver_close(daemon->mapserver);
     upstreams_abandon(&daemon->upstreams);
     link_later_close(daemon);
     notify_close(&daemon->notify);
@@ -248,6 +249,7 @@ destroy(struct daemon *daemon)
     uv_loop_close(&daemon->loop);
     logsink_free(daemon->logsink);
     lookups_free(daemon->lookups);
+    mapserver_free(daemon->mapserver);
     senders_close(daemon->senders);
     reload_free(&daemon->reload);
     for (size_t i = 0; i < daemon->listener_count; i++)

@@ -1,0 +1,453 @@
+#include "mapquery.h"
+
+#include "daemon.h"
+
+enum {
+    BUSY_TIME = 5,           /* ms until a locked table is tried again */
+    QUERY_TIME = 20 * 1000,  /* ms; Postfix waits for 100 s */
+    LONGEST_LOCAL_PART = 64, /* RFC 5321, 4.5.3.1.1 */
+    DAY = 86400,
+};
+
+static const struct smtp_path null_path;
+
+static void go_on(struct mapquery *query, const struct table_answer *answer);
+
+bool
+mapquery_name(struct slice text, enum map_name *name)
+{
+    static const struct slice names[] = {
+        [MAP_RECIPIENT] = SLICE("recipient"),
+        [MAP_FORWARD] = SLICE("forward"),
+        [MAP_REVERSE] = SLICE("reverse"),
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (slice_equal(text, names[i])) {
+            *name = (enum map_name)i;
+            return true;
+        }
+    return false;
+}
+
+/* ---- answers ----------------------------------------------------------- */
+
+static void
+finish(struct mapquery *query, const char *word, struct slice value)
+{
+    struct buf reply = { 0 };
+
+    buf_printf(&reply, "%s ", word);
+    buf_append(&reply, value);
+    arena_free(&query->arena);
+    conf_unref(query->conf);
+    query->conf = NULL;
+    query->on_answer(query, buf_slice(&reply));
+    buf_free(&reply);
+}
+
+static void
+found(struct mapquery *query, struct slice value)
+{
+    finish(query, "OK", value);
+}
+
+static void
+not_found(struct mapquery *query)
+{
+    finish(query, "NOTFOUND", (struct slice){ 0 });
+}
+
+static void
+trouble(struct mapquery *query, const char *why)
+{
+    finish(query, "TEMP", slice_from(why));
+}
+
+/* ---- guesses are counted, as those at the listeners are ---------------- */
+
+static bool
+srs_blocked(const struct mapquery *query)
+{
+    struct relay_shared *shared = &query->daemon->shared;
+    int64_t minute = query->now / 60;
+
+    if (shared->srs_minute != minute) {
+        shared->srs_minute = minute;
+        shared->srs_failures = 0;
+    }
+    return shared->srs_failures >= query->conf->srs.max_failures;
+}
+
+static void
+count_srs(const struct mapquery *query, enum srs_status status)
+{
+    if (status != SRS_OK)
+        query->daemon->shared.srs_failures++;
+}
+
+/* ---- asking others ----------------------------------------------------- */
+
+static void
+on_table_answer(struct map_question *question, enum table_status status,
+                struct slice value)
+{
+    struct mapquery *query = question->ctx;
+    struct table_answer answer = { status, { 0 } };
+
+    if (!arena_try_copy(&query->arena, value, &answer.value))
+        answer.status = TABLE_ERROR;
+    go_on(query, &answer);
+}
+
+static void
+ask_table(struct mapquery *query, const struct table_query *table)
+{
+    query->question =
+        (struct map_question){ .ctx = query, .on_answer = on_table_answer };
+    mapclient_ask(query->client, &query->question, table);
+}
+
+static void
+on_busy_over(uv_timer_t *timer)
+{
+    go_on(timer->data, NULL);
+}
+
+/* postmap holds the lock of an LMDB file. */
+static void
+try_again(struct mapquery *query)
+{
+    query->timer->data = query;
+    uv_timer_start(query->timer, on_busy_over, BUSY_TIME, 0);
+}
+
+static void
+on_store_thread(uv_work_t *request)
+{
+    struct mapquery *query = request->data;
+    const struct relay_store_query *what = &query->job.query;
+
+    if (query->job.store == NULL) {
+        buf_puts(&query->job.why, "not open");
+        query->job.status = TABLE_ERROR;
+    } else if (what->put) {
+        query->job.status = senderstore_put(
+            query->job.store, what->key, what->sender, query->now,
+            query->job.keep_seconds, &query->job.why);
+    } else {
+        query->job.status = senderstore_get(query->job.store, what->key,
+                                            &query->job.value, &query->job.why);
+    }
+}
+
+static void
+on_stored(uv_work_t *request, int status)
+{
+    struct mapquery *query = request->data;
+    struct table_answer answer = { query->job.status, { 0 } };
+
+    (void)status; /* we never cancel */
+    if (answer.status == TABLE_ERROR)
+        daemon_log(query->daemon, LOG_LEVEL_WARNING,
+                   "store of long senders: %.*s",
+                   SLICE_ARG(buf_slice(&query->job.why)));
+    if (!arena_try_copy(&query->arena, buf_slice(&query->job.value),
+                        &answer.value))
+        answer.status = TABLE_ERROR;
+    buf_free(&query->job.value);
+    buf_free(&query->job.why);
+    go_on(query, &answer);
+}
+
+static void
+ask_store(struct mapquery *query, const struct relay_store_query *what)
+{
+    query->job.query = *what;
+    query->job.store = senders_store(query->daemon->senders);
+    query->job.keep_seconds = senders_keep_seconds(query->conf);
+    query->job.request.data = query;
+    uv_queue_work(&query->daemon->loop, &query->job.request, on_store_thread,
+                  on_stored);
+}
+
+/* ---- recipient --------------------------------------------------------- */
+
+/* Only what nobody knows is not found. What an alias refuses or cannot do now
+ * is the proxy's to say, in its own words. */
+static void
+judge_refusal(struct mapquery *query)
+{
+    const struct expand *e = &query->expand;
+
+    switch (e->outcome) {
+    case OUTCOME_SRS_HASH:
+    case OUTCOME_SRS_SHORT:
+    case OUTCOME_SRS_MALFORMED:
+    case OUTCOME_SRS_EXPIRED:
+    case OUTCOME_UNKNOWN_RECIPIENT:
+        not_found(query);
+        return;
+    case OUTCOME_ALIAS_REJECT:
+    case OUTCOME_ALIAS_DEFER:
+    case OUTCOME_ALIAS_CAPTURE:
+        found(query, query->key);
+        return;
+    default:
+        trouble(query, outcome_reason(e->outcome));
+        return;
+    }
+}
+
+static void
+look_for_recipient(struct mapquery *query, const struct table_answer *answer)
+{
+    struct expand *e = &query->expand;
+
+    switch (expand_step(e, answer)) {
+    case EXPAND_ASK:
+        /* Where its targets lead is not asked here. */
+        if (e->from_alias)
+            found(query, query->key);
+        else
+            ask_table(query, &e->query);
+        return;
+    case EXPAND_BUSY:
+        try_again(query);
+        return;
+    case EXPAND_STORE:
+        /* A token that bears our MAC. */
+        count_srs(query, SRS_OK);
+        found(query, query->key);
+        return;
+    case EXPAND_DONE:
+        break;
+    }
+    if (e->counts.srs_tried)
+        count_srs(query, e->counts.srs);
+    switch (e->fate) {
+    case RELAY_FORWARD:
+    case RELAY_REVERSE:
+    case RELAY_DISCARD:
+        found(query, query->key);
+        return;
+    case RELAY_PASS:
+        not_found(query);
+        return;
+    case RELAY_REFUSE:
+        judge_refusal(query);
+        return;
+    }
+}
+
+/* ---- forward ----------------------------------------------------------- */
+
+static void
+store_sender(struct mapquery *query)
+{
+    struct buf token = { 0 };
+    char key[SRS_TOKEN_KEY];
+    struct relay_store_query put = { .put = true, .sender = query->path.text };
+
+    if (srs_token_forward(query->conf->srs.srs, query->now, query->path.text,
+                          query->conf->srs.domain, key, &token) != SRS_OK) {
+        trouble(query, "no memory");
+    } else {
+        put.key = arena_copy(&query->arena, (struct slice){ key, sizeof(key) });
+        query->expand.rewritten = arena_copy(&query->arena, buf_slice(&token));
+        ask_store(query, &put);
+    }
+    buf_free(&token);
+}
+
+/* Nothing can be refused in a canonical map: with long_sender = "reject" a
+ * long sender is made as long as it becomes. */
+static void
+rewrite_sender(struct mapquery *query)
+{
+    struct buf sender = { 0 };
+    enum srs_status status =
+        srs_forward(query->conf->srs.srs, query->now, query->path.text,
+                    query->conf->srs.domain, &sender);
+
+    if (status == SRS_NO_MEMORY)
+        trouble(query, "no memory");
+    else if (status != SRS_OK)
+        not_found(query);
+    else if (query->conf->srs.long_sender == CONF_LONG_STORE &&
+             srs_local_length(buf_slice(&sender)) > LONGEST_LOCAL_PART)
+        store_sender(query);
+    else
+        found(query, buf_slice(&sender));
+    buf_free(&sender);
+}
+
+static void
+forward(struct mapquery *query, const struct table_answer *answer)
+{
+    struct slice domain, value;
+    struct table_query table;
+
+    if (query->expand.rewritten.len != 0) { /* of what was just stored */
+        if (answer->status == TABLE_FOUND)
+            found(query, query->expand.rewritten);
+        else
+            trouble(query, "the store of long senders failed");
+        return;
+    }
+    if (expand_is_srs_domain(query->conf, query->path.domain) ||
+        !smtp_domain_to_ascii(query->path.domain, &query->arena, &domain)) {
+        not_found(query);
+        return;
+    }
+    switch (domain_find(&query->conf->forward.local_domains, domain,
+                        &query->cursor, answer, &query->arena, &value,
+                        &table)) {
+    case TABLE_FOUND:
+        not_found(query);
+        return;
+    case TABLE_MISS:
+        rewrite_sender(query);
+        return;
+    case TABLE_ASK:
+        ask_table(query, &table);
+        return;
+    case TABLE_BUSY:
+        try_again(query);
+        return;
+    case TABLE_ERROR:
+        trouble(query, "a table of local_domains failed");
+        return;
+    }
+}
+
+/* ---- reverse ----------------------------------------------------------- */
+
+static void
+give_sender(struct mapquery *query, const struct table_answer *answer)
+{
+    if (answer->status == TABLE_FOUND)
+        found(query, answer->value);
+    else if (answer->status == TABLE_MISS)
+        not_found(query);
+    else
+        trouble(query, "the store of long senders failed");
+}
+
+/* The first forwarder may have been this host too: once more, not a third
+ * time. */
+static enum srs_status
+reverse_again(const struct mapquery *query, struct buf *address)
+{
+    struct slice first = buf_slice(address);
+    struct slice domain = slice_tail(first, slice_find_last(first, '@') + 1);
+    struct buf second = { 0 };
+    enum srs_status status;
+
+    if (!expand_is_srs_domain(query->conf, domain))
+        return SRS_OK;
+    status =
+        srs_reverse(query->conf->srs.srs, query->now, first, &second, NULL);
+    buf_free(address);
+    *address = second;
+    return status;
+}
+
+static void
+reverse(struct mapquery *query)
+{
+    const struct srs_conf *srs = query->conf->srs.srs;
+    struct relay_store_query get = { .put = false };
+    struct buf original = { 0 };
+    struct srs_found how;
+    char key[SRS_TOKEN_KEY];
+
+    if (!expand_is_srs_domain(query->conf, query->path.domain) ||
+        !srs_has_tag(query->path.local)) {
+        not_found(query);
+        return;
+    }
+    if (srs_blocked(query)) {
+        trouble(query, outcome_reason(OUTCOME_SRS_LIMIT));
+        return;
+    }
+    if (srs_token_reverse(srs, query->now, query->path.text, key) == SRS_OK) {
+        get.key = arena_copy(&query->arena, (struct slice){ key, sizeof(key) });
+        ask_store(query, &get);
+        return;
+    }
+    enum srs_status status =
+        srs_reverse(srs, query->now, query->path.text, &original, &how);
+    if (status == SRS_OK && how.kind == 1)
+        status = reverse_again(query, &original);
+    count_srs(query, status);
+    if (status == SRS_OK)
+        found(query, buf_slice(&original));
+    else if (status == SRS_NO_MEMORY)
+        trouble(query, "no memory");
+    else
+        not_found(query);
+    buf_free(&original);
+}
+
+/* ---- the query --------------------------------------------------------- */
+
+static void
+go_on(struct mapquery *query, const struct table_answer *answer)
+{
+    if (daemon_ms() > query->deadline) {
+        trouble(query, "took too long");
+        return;
+    }
+    switch (query->name) {
+    case MAP_RECIPIENT:
+        look_for_recipient(query, answer);
+        return;
+    case MAP_FORWARD:
+        forward(query, answer);
+        return;
+    case MAP_REVERSE:
+        if (answer != NULL)
+            give_sender(query, answer);
+        else
+            reverse(query);
+        return;
+    }
+}
+
+void
+mapquery_start(struct mapquery *query, enum map_name name, struct slice key)
+{
+    struct daemon *daemon = query->daemon;
+    struct slice rest;
+
+    query->name = name;
+    query->conf = conf_ref(daemon->conf);
+    query->now = daemon_now().wall;
+    query->deadline = daemon_ms() + QUERY_TIME;
+    query->cursor = (struct alias_cursor){ 0 };
+    query->expand = (struct expand){ 0 };
+    query->sender = EXPAND_SENDER_UNKNOWN;
+    query->key = arena_copy(&query->arena, key);
+    rest = query->key;
+    /* Postfix also asks for "@domain" and for names without a domain. */
+    if (!smtp_address_parse(rest, &query->arena, &query->path) ||
+        query->path.domain.len == 0 ||
+        (name != MAP_RECIPIENT && !query->conf->srs.enabled)) {
+        not_found(query);
+        return;
+    }
+    if (name == MAP_RECIPIENT) {
+        query->expand = (struct expand){
+            .conf = query->conf,
+            .arena = &query->arena,
+            .recipient = &query->path,
+            .reverse_path = &null_path,
+            .sender = &query->sender,
+            .now = query->now,
+            .srs_blocked = srs_blocked(query),
+        };
+        expand_start(&query->expand);
+    }
+    go_on(query, NULL);
+}
