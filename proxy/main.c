@@ -39,7 +39,7 @@ const struct command commands[] = {
       JSON_OPTION SRS_OPTIONS, command_srs },
     { "map build", "[OPTION...] TABLE [FILE|-]",
       "build cdb:PATH or lmdb:PATH from text, strictly",
-      "  --min-entries N  refuse fewer keys\n"
+      "  --min-entries N  refuse fewer keys (1; 0 allows an empty table)\n"
       "  --max-shrink P%  refuse so much fewer keys than there are now\n"
       "  --type TYPE      aliases (the default), domains or pairs: what "
       "values are\n",

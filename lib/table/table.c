@@ -255,16 +255,35 @@ set_path(struct table_block *block, struct slice path, const char *suffix)
     buf_free(&text);
 }
 
+/* Would opening it again show something new? */
 static bool
-is_unchanged(struct table *before, struct slice spec, enum table_use use)
+is_changed(const struct table *table, const struct table_stat *now)
+{
+    switch (table->kind) {
+    case TABLE_TEXTHASH:
+    case TABLE_CDB:
+        return !stat_equal(&table->stat, now);
+    case TABLE_LMDB:
+        /* postmap writes into the file, and we see that; only another file
+         * is new. */
+        return now->device != table->stat.device ||
+               now->inode != table->stat.inode;
+    case TABLE_SOCKETMAP:
+        break;
+    }
+    return false;
+}
+
+static bool
+is_reusable(const struct table *before, struct slice spec, enum table_use use)
 {
     struct table_stat now;
 
     if (before == NULL || !slice_equal(before->spec, spec) ||
-        ((struct table_block *)before)->use != use)
+        ((const struct table_block *)before)->use != use)
         return false;
     return before->kind == TABLE_SOCKETMAP ||
-           (stat_path(before->path, &now) && stat_equal(&before->stat, &now));
+           (stat_path(before->path, &now) && !is_changed(before, &now));
 }
 
 struct table *
@@ -285,7 +304,7 @@ table_open(struct slice spec, enum table_use use, struct table *before,
         complain(errors, spec, "a path is missing");
         return NULL;
     }
-    if (is_unchanged(before, spec, use))
+    if (is_reusable(before, spec, use))
         return table_ref(before);
 
     struct table_block *block = block_new(spec, use, kind->kind);
@@ -351,20 +370,11 @@ table_is_stale(const struct table *table)
 {
     struct table_stat now;
 
-    /* While a file is gone, what was read of it is the best there is. */
-    switch (table->kind) {
-    case TABLE_CDB:
-        return stat_path(table->path, &now) && !stat_equal(&table->stat, &now);
-    case TABLE_LMDB:
-        /* postmap writes into the file, and we see it: not a new file. */
-        return stat_path(table->path, &now) &&
-               (now.device != table->stat.device ||
-                now.inode != table->stat.inode);
-    case TABLE_TEXTHASH:
-    case TABLE_SOCKETMAP:
-        break;
-    }
-    return false;
+    /* Text is read at reload only. While a file is gone, what was read of it
+     * is the best there is. */
+    if (table->kind != TABLE_CDB && table->kind != TABLE_LMDB)
+        return false;
+    return stat_path(table->path, &now) && is_changed(table, &now);
 }
 
 /* ---- asking ------------------------------------------------------------ */

@@ -13,7 +13,12 @@
 
 /* ---- one table --------------------------------------------------------- */
 
-enum table_kind { TABLE_TEXTHASH, TABLE_CDB, TABLE_LMDB, TABLE_SOCKETMAP };
+enum table_kind {
+    TABLE_TEXTHASH,
+    TABLE_CDB,
+    TABLE_LMDB,
+    TABLE_SOCKETMAP
+};
 
 enum table_status {
     TABLE_FOUND,
@@ -31,13 +36,13 @@ struct table_stat {
 struct table {
     unsigned refs;
     enum table_kind kind;
-    struct slice spec; /* "cdb:/var/lib/onward/aliases", as configured */
-    struct slice path; /* of the file; socketmap: "inet:host:port" or
-                        * "unix:/path" */
-    struct slice name; /* socketmap: name of the map */
+    struct slice spec;      /* "cdb:/var/lib/onward/aliases", as configured */
+    struct slice path;      /* of the file; socketmap: "inet:host:port" or
+                             * "unix:/path" */
+    struct slice name;      /* socketmap: name of the map */
     struct table_stat stat; /* of the file when it was read */
-    int64_t loaded;    /* seconds: when we opened it */
-    uint64_t entries;  /* texthash; cdb: read from the file; else 0 */
+    int64_t loaded;         /* seconds: when we opened it */
+    uint64_t entries;       /* texthash; cdb: read from the file; else 0 */
     void *impl;
 };
 
@@ -51,10 +56,13 @@ bool table_spec_is(struct slice spec);
  * error. texthash text is checked as an alias table when aliases is set
  * (values are targets, reject: or discard:), else keys with any value.
  */
-enum table_use { TABLE_ALIASES, TABLE_DOMAINS, TABLE_PAIRS };
+enum table_use {
+    TABLE_ALIASES,
+    TABLE_DOMAINS,
+    TABLE_PAIRS
+};
 struct table *table_open(struct slice spec, enum table_use use,
-                         struct table *before, int64_t now,
-                         struct buf *errors);
+                         struct table *before, int64_t now, struct buf *errors);
 
 /* A texthash of text that is in memory; errors name it `name`. */
 struct table *table_from_text(struct slice text, struct slice name,
@@ -78,14 +86,16 @@ enum table_status table_get(const struct table *table, struct slice key,
  * socketmaps. */
 enum table_status table_each(const struct table *table,
                              bool (*visit)(void *ctx, struct slice key,
-                                           struct slice value,
-                                           unsigned line),
+                                           struct slice value, unsigned line),
                              void *ctx);
 
 /* ---- alias entries ----------------------------------------------------- */
 
 enum alias_action {
-    ALIAS_FORWARD, ALIAS_REJECT, ALIAS_DEFER, ALIAS_DISCARD,
+    ALIAS_FORWARD,
+    ALIAS_REJECT,
+    ALIAS_DEFER,
+    ALIAS_DISCARD,
 };
 
 /* A target of a rule: its local part may hold $1..$9, its domain is literal. */
@@ -96,6 +106,12 @@ struct alias_target {
 
 struct alias_rule; /* a compiled glob, exact address or regex */
 
+/*
+ * A glob is compared with the unquoted local part without regard to case; of
+ * several `*` the first takes the most, and $n is what the sender wrote, in
+ * its case. A regex sees the unquoted address in lower case, its domain as
+ * A-labels.
+ */
 struct alias_rule_spec {
     struct slice match; /* glob over the whole address, or ptr NULL */
     struct slice regex; /* PCRE2, or ptr NULL */
@@ -131,7 +147,7 @@ struct alias_cursor {
     unsigned key; /* of a table: user+ext@domain, user@domain, @domain */
 };
 
-struct table_answer { /* what a socketmap said */
+struct table_answer {         /* what a socketmap said */
     enum table_status status; /* FOUND, MISS or ERROR */
     struct slice value;
 };
@@ -148,9 +164,9 @@ struct alias_hit {
 enum alias_status {
     ALIAS_HIT,
     ALIAS_NONE,
-    ALIAS_ASK,   /* *query: give the answer with the next call */
-    ALIAS_BUSY,  /* call again in a few ms */
-    ALIAS_ERROR, /* table trouble, match limit, memory: 451 */
+    ALIAS_ASK,         /* *query: give the answer with the next call */
+    ALIAS_BUSY,        /* call again in a few ms */
+    ALIAS_ERROR,       /* table trouble, match limit, memory: 451 */
     ALIAS_BAD_CAPTURE, /* $1 holds % ! @ or a control character, or the
                         * target is no address: 550 5.1.3 */
 };
@@ -159,6 +175,14 @@ struct table_query {
     const struct table *table;
     struct slice key;
 };
+
+/*
+ * Keys of a table are those of virtual(5): user+ext@domain, user@domain,
+ * @domain; local parts quoted where needed, all in lower case, domains as
+ * A-labels and, if they were written otherwise, as they were written. An
+ * extension that the key did not hold goes on to the targets, but not from
+ * @domain. "@other" is the same local part at another domain.
+ */
 
 /*
  * The first entry that answers for an address. The cursor starts at zero and
@@ -198,8 +222,7 @@ struct domain_list {
 /* Is (what is) the domain in the list? value: the table's value or `to`.
  * Cursor, answer and query as in alias_find; only cursor.entry is used. */
 enum table_status domain_find(const struct domain_list *list,
-                              struct slice domain,
-                              struct alias_cursor *cursor,
+                              struct slice domain, struct alias_cursor *cursor,
                               const struct table_answer *answer,
                               struct arena *arena, struct slice *value,
                               struct table_query *query);
@@ -240,13 +263,19 @@ bool lmdb_write(const char *path, const struct table *from, const char **why);
 
 /* ---- socketmap protocol ------------------------------------------------ */
 
-enum { SOCKETMAP_REPLY_MAX = 100000 };
+enum {
+    SOCKETMAP_REPLY_MAX = 100000
+};
 
 /* The netstring of one request: "NAME KEY". */
 void socketmap_request(struct slice name, struct slice key, struct buf *out);
 
 /* Take one netstring off the front of *in: MORE leaves it. */
-enum netstring_status { NETSTRING_MORE, NETSTRING_DONE, NETSTRING_BAD };
+enum netstring_status {
+    NETSTRING_MORE,
+    NETSTRING_DONE,
+    NETSTRING_BAD
+};
 enum netstring_status netstring_take(struct slice *in, size_t max,
                                      struct slice *payload);
 void netstring_print(struct slice payload, struct buf *out);

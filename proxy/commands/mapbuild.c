@@ -223,7 +223,8 @@ static bool
 is_refused(const struct build *build, uint64_t entries)
 {
     if (entries < build->min_entries) {
-        cli_error("%llu keys are fewer than %llu; %s is not built",
+        cli_error("%llu keys are fewer than --min-entries=%llu; %s is not "
+                  "built",
                   (unsigned long long)entries,
                   (unsigned long long)build->min_entries, build->spec);
         return true;
@@ -413,7 +414,10 @@ out:
 int
 map_build(int argc, char **argv)
 {
-    struct build build = { .use = TABLE_ALIASES, .max_shrink = -1, .fd = -1 };
+    /* Nothing at all is what comes out of a pipe whose other end failed. */
+    struct build build = {
+        .use = TABLE_ALIASES, .min_entries = 1, .max_shrink = -1, .fd = -1
+    };
     int status = CLI_USAGE;
 
     if (!parse_options(&build, argc, argv) || !set_paths(&build))

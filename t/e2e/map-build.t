@@ -90,13 +90,22 @@ subtest 'too few, too small' => sub {
     my ($out, $err, $exit)
         = map_of($many, build => '--min-entries', 101, "cdb:$dir/x");
     is $exit, 65, '--min-entries';
-    like $err, qr/100 keys are fewer than 101/, 'says so';
+    like $err, qr/100 keys are fewer than --min-entries=101/, 'says so';
     is_untouched($old, '--min-entries');
     (undef, undef, $exit)
         = map_of($many, build => '--min-entries=100', "cdb:$dir/x");
     is $exit, 0, 'as many as wanted';
 
     my $before = slurp($file);
+    (undef, $err, $exit) = map_of("# nothing\n", build => "cdb:$dir/x");
+    is $exit, 65, 'no key at all';
+    like $err, qr/0 keys are fewer than --min-entries=1/, 'says the cure';
+    is_untouched($before, 'nothing');
+    ($out, $err, $exit)
+        = map_of('', build => '--min-entries=0', "cdb:$dir/empty");
+    is $exit, 0, 'an empty one, if it is meant';
+    like $out, qr/^0 keys, 0 duplicates, 2\.0 KB, /, 'says so';
+
     (undef, $err, $exit)
         = map_of($less, build => '--max-shrink=4%', "cdb:$dir/x");
     is $exit, 65, '--max-shrink';
