@@ -203,6 +203,27 @@ long_lines_are_seen_and_pass(void **state)
     }
 }
 
+/* The space that a bare CR becomes counts as well. */
+static void
+a_long_line_of_spaces(void **state)
+{
+    (void)state;
+
+    for (size_t length = 998; length <= 999; length++) {
+        struct arena arena = { 0 };
+        struct dot_decoder decoder = { 0 };
+        struct buf out = { 0 };
+        enum dot_status status;
+        struct slice wire = padded(&arena, "", '\r', length, "\r\n.\r\n");
+        assert_true(dot_decode(&decoder, &wire, &out, &status));
+        assert_int_equal(status, DOT_END);
+        assert_int_equal(decoder.long_line, length > 998);
+        assert_int_equal(out.len, length + 2);
+        buf_free(&out);
+        arena_free(&arena);
+    }
+}
+
 static void
 short_lines_do_not_add_up(void **state)
 {
@@ -239,7 +260,24 @@ no_memory_uses_nothing(void **state)
     mem_fail_nth(0);
     assert_int_equal(out.len, 0);
     assert_true(dot_encode(&encoder, in, &out));
+    assert_true(dot_encode(&encoder, SLICE_OF(""), &out));
     assert_slice(buf_slice(&out), SLICE_OF("abc\r\n"));
+
+    /* in the middle of the lines */
+    struct arena arena = { 0 };
+    struct slice dots = padded(&arena, "", 'x', 60, "\r\n.\r\n");
+    for (size_t n = 1; n <= 2; n++) {
+        struct buf fresh = { 0 };
+        encoder = (struct dot_encoder){ 0 };
+        mem_fail_nth(n);
+        assert_false(dot_encode(&encoder, dots, &fresh));
+        mem_fail_nth(0);
+        assert_int_equal(fresh.len, 0);
+        assert_true(dot_encode(&encoder, dots, &fresh));
+        assert_int_equal(fresh.len, dots.len + 1);
+        buf_free(&fresh);
+    }
+    arena_free(&arena);
     buf_free(&out);
 }
 
@@ -353,6 +391,7 @@ main(void)
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(ends_across_boundaries);
     tests[n++] =
         (struct CMUnitTest)cmocka_unit_test(long_lines_are_seen_and_pass);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_long_line_of_spaces);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(short_lines_do_not_add_up);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(no_memory_uses_nothing);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(ambiguous_content_aborts);

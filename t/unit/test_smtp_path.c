@@ -245,6 +245,22 @@ round_trip(void **state)
 }
 
 static void
+local_parts_print(void **state)
+{
+    struct buf out = { 0 };
+    (void)state;
+
+    buf_puts(&out, "to=");
+    smtp_local_print(SLICE_OF("a.b"), &out);
+    buf_putc(&out, ' ');
+    smtp_local_print(SLICE_OF("a \"\\b"), &out);
+    buf_putc(&out, ' ');
+    smtp_local_print(SLICE_OF(""), &out);
+    assert_slice(buf_slice(&out), SLICE_OF("to=a.b \"a \\\"\\\\b\" \"\""));
+    buf_free(&out);
+}
+
+static void
 address_is_whole(void **state)
 {
     static const char *const wrong[] = {
@@ -426,7 +442,7 @@ memory_is_gone(void **state)
 int
 main(void)
 {
-    struct CMUnitTest tests[ROWS + BAD + 8] = { 0 };
+    struct CMUnitTest tests[ROWS + BAD + 9] = { 0 };
     size_t n = 0;
 
     for (size_t i = 0; i < ROWS; i++)
@@ -436,6 +452,7 @@ main(void)
         tests[n++] =
             (struct CMUnitTest){ bad[i].name, refused, NULL, NULL, &bad[i] };
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(round_trip);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(local_parts_print);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(address_is_whole);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(lengths);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(comparison);
