@@ -37,12 +37,39 @@ const struct command commands[] = {
     { "srs decode", "[--json] [OPTION...] ADDRESS...|-",
       "what an SRS address says, and how long it is valid",
       JSON_OPTION SRS_OPTIONS, command_srs },
+    { "dkim keygen", "[OPTION...] DOMAIN",
+      "make a key pair, which does not sign yet, and print its DNS record",
+      "  --selector S  default sYYYYMM (rsa), eYYYYMM (ed25519), then with b, "
+      "c...\n"
+      "  --type TYPE   rsa (default) or ed25519\n"
+      "  --bits N      of RSA, default 2048\n",
+      command_dkim },
+    { "dkim dns", "[--format FORMAT] DOMAIN|--all",
+      "the DNS records of the keys",
+      "  --format FORMAT  bind (default), plain, nsupdate or json\n",
+      command_dkim },
+    { "dkim check", "[--json] [DOMAIN|--all]", "is what is published our key?",
+      JSON_OPTION, command_dkim },
+    { "dkim activate", "[--when-published] DOMAIN|--all",
+      "let the waiting key sign, and retire the one before",
+      "  --when-published  only if its record is in DNS\n", command_dkim },
+    { "dkim retire", "[--after TIME] DOMAIN",
+      "delete keys that were retired long ago", "  --after TIME  default 7d\n",
+      command_dkim },
+    { "dkim list", "[--json]", "all keys and their states", JSON_OPTION,
+      command_dkim },
+    { "dkim sign", "[--listener NAME] FILE|-",
+      "a message as it would be sent, signed",
+      "  --listener NAME  as if it came in there; default the first outbound "
+      "one\n",
+      command_dkim },
     { "map build", "[OPTION...] TABLE [FILE|-]",
       "build cdb:PATH or lmdb:PATH from text, strictly",
       "  --min-entries N  refuse fewer keys (1; 0 allows an empty table)\n"
       "  --max-shrink P%  refuse so much fewer keys than there are now\n"
       "  --type TYPE      aliases (the default), domains or pairs: what "
-      "values are\n",
+      "values are\n"
+      "Without FILE the text is standard input or, at a terminal, PATH.\n",
       command_map },
     { "map query", "TABLE KEY|-", "look up a key, or those of standard input",
       NULL, command_map },

@@ -1,0 +1,217 @@
+#include "dns.h"
+
+#include <ares.h>
+#include <arpa/nameser.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    IN_FLIGHT_MAX = 100
+};
+
+struct asking {
+    ares_channel channel;
+    struct arena *arena;
+    size_t in_flight;
+};
+
+struct pending {
+    struct asking *asking;
+    struct dns_query *query;
+};
+
+/* ---- answers ----------------------------------------------------------- */
+
+static void
+set_trouble(struct dns_query *query, int error)
+{
+    query->status = DNS_TROUBLE;
+    query->why = ares_strerror(error);
+}
+
+static void
+add_record(struct dns_query *query, struct slice record, struct arena *arena)
+{
+    struct slice *more = arena_alloc(arena, (query->count + 1) * sizeof(*more));
+
+    if (query->count != 0)
+        memcpy(more, query->records, query->count * sizeof(*more));
+    more[query->count++] = arena_copy(arena, record);
+    query->records = more;
+}
+
+/* One record is one list of strings, which belong together as they are. */
+static int
+read_txt(struct dns_query *query, const unsigned char *reply, int len,
+         struct arena *arena)
+{
+    struct ares_txt_ext *strings = NULL;
+    struct buf record = { 0 };
+    int error = ares_parse_txt_reply_ext(reply, len, &strings);
+
+    for (struct ares_txt_ext *s = strings; s != NULL; s = s->next) {
+        buf_append(&record, (struct slice){ (const char *)s->txt, s->length });
+        if (s->next != NULL && !s->next->record_start)
+            continue;
+        add_record(query, buf_slice(&record), arena);
+        buf_clear(&record);
+    }
+    buf_free(&record);
+    if (strings != NULL)
+        ares_free_data(strings);
+    return error;
+}
+
+static int
+read_mx(struct dns_query *query, const unsigned char *reply, int len,
+        struct arena *arena)
+{
+    struct ares_mx_reply *hosts = NULL;
+    int error = ares_parse_mx_reply(reply, len, &hosts);
+
+    for (struct ares_mx_reply *h = hosts; h != NULL; h = h->next)
+        add_record(query, slice_from(h->host), arena);
+    if (hosts != NULL)
+        ares_free_data(hosts);
+    return error;
+}
+
+static void
+on_answer(void *arg, int error, int timeouts, unsigned char *reply, int len)
+{
+    struct pending *pending = arg;
+    struct dns_query *query = pending->query;
+
+    (void)timeouts;
+    pending->asking->in_flight--;
+    if (error == ARES_SUCCESS)
+        error = query->type == DNS_TXT
+                    ? read_txt(query, reply, len, pending->asking->arena)
+                    : read_mx(query, reply, len, pending->asking->arena);
+    switch (error) {
+    case ARES_SUCCESS:
+        query->status = query->count != 0 ? DNS_FOUND : DNS_NONE;
+        break;
+    case ARES_ENOTFOUND:
+    case ARES_ENODATA:
+        query->status = DNS_NONE;
+        break;
+    default:
+        set_trouble(query, error);
+        break;
+    }
+}
+
+/* ---- questions --------------------------------------------------------- */
+
+static int
+set_servers(ares_channel channel, const struct conf *conf)
+{
+    struct buf list = { 0 };
+
+    if (conf->dns.server_count == 0)
+        return ARES_SUCCESS;
+    for (size_t i = 0; i < conf->dns.server_count; i++) {
+        const struct conf_address *server = &conf->dns.servers[i];
+        bool is_ipv6 = slice_find(server->host, ':') < server->host.len;
+        buf_printf(&list, is_ipv6 ? "%s[%.*s]:%u" : "%s%.*s:%u",
+                   i != 0 ? "," : "", SLICE_ARG(server->host), server->port);
+    }
+    int error = ares_set_servers_ports_csv(channel, buf_cstr(&list));
+    buf_free(&list);
+    return error;
+}
+
+static int
+open_channel(ares_channel *channel, const struct conf *conf)
+{
+    struct ares_options options = {
+        /* The second try waits twice as long as the first. */
+        .timeout = (int)(conf->dns.timeout / 3),
+        .tries = 2,
+        .flags = ARES_FLAG_EDNS | ARES_FLAG_NOALIASES,
+        .ednspsz = 1232,
+    };
+    int error = ares_library_init(ARES_LIB_INIT_ALL);
+
+    if (error == ARES_SUCCESS)
+        error = ares_init_options(channel, &options,
+                                  ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
+                                      ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ);
+    if (error != ARES_SUCCESS)
+        return error;
+    error = set_servers(*channel, conf);
+    if (error != ARES_SUCCESS)
+        ares_destroy(*channel);
+    return error;
+}
+
+/* Wait for an answer or a deadline of c-ares, and let it work. */
+static void
+turn(ares_channel channel)
+{
+    ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
+    struct pollfd fds[ARES_GETSOCK_MAXNUM];
+    int mask = ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
+    struct timeval most = { .tv_sec = 1 };
+    struct timeval wait = { 0 };
+    nfds_t count = 0;
+
+    for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
+        short events = 0;
+        if (ARES_GETSOCK_READABLE(mask, i))
+            events |= POLLIN;
+        if (ARES_GETSOCK_WRITABLE(mask, i))
+            events |= POLLOUT;
+        if (events != 0)
+            fds[count++] =
+                (struct pollfd){ .fd = sockets[i], .events = events };
+    }
+    struct timeval *next = ares_timeout(channel, &most, &wait);
+    int ms = (int)(next->tv_sec * 1000 + next->tv_usec / 1000) + 1;
+    if (poll(fds, count, ms) < 0)
+        count = 0;
+    ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD); /* timeouts */
+    for (nfds_t i = 0; i < count; i++)
+        if (fds[i].revents != 0)
+            ares_process_fd(
+                channel,
+                (fds[i].events & POLLIN) != 0 ? fds[i].fd : ARES_SOCKET_BAD,
+                (fds[i].events & POLLOUT) != 0 ? fds[i].fd : ARES_SOCKET_BAD);
+}
+
+void
+dns_ask(const struct conf *conf, struct dns_query *queries, size_t count,
+        struct arena *arena)
+{
+    struct asking asking = { .arena = arena };
+    struct pending *pending = mem_alloc(count * sizeof(*pending));
+    int error = open_channel(&asking.channel, conf);
+
+    for (size_t i = 0; i < count; i++) {
+        struct dns_query *query = &queries[i];
+        query->records = NULL;
+        query->count = 0;
+        query->why = NULL;
+        if (error != ARES_SUCCESS) {
+            set_trouble(query, error);
+            continue;
+        }
+        pending[i] = (struct pending){ &asking, query };
+        asking.in_flight++;
+        ares_query(asking.channel, query->name, ns_c_in,
+                   query->type == DNS_TXT ? ns_t_txt : ns_t_mx, on_answer,
+                   &pending[i]);
+        while (asking.in_flight >= IN_FLIGHT_MAX)
+            turn(asking.channel);
+    }
+    while (asking.in_flight != 0)
+        turn(asking.channel);
+    if (error == ARES_SUCCESS)
+        ares_destroy(asking.channel);
+    ares_library_cleanup();
+    free(pending);
+}
