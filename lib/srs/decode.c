@@ -25,15 +25,14 @@ enum srs_status
 srs_decode(const struct srs_conf *conf, int64_t now, struct slice rcpt,
            struct srs_decoded *decoded, struct buf *original)
 {
-    char key[SRS_TOKEN_KEY];
     struct buf scratch = { 0 };
     struct srs_address address;
     struct srs_parts parts;
 
     *decoded = (struct srs_decoded){ 0 };
-    enum srs_status status = srs_token_reverse(conf, now, rcpt, key);
-    decoded->token = status != SRS_NOT_SRS;
-    if (!decoded->token)
+    enum srs_status status = srs_token_reverse(conf, now, rcpt, decoded->key);
+    decoded->token = status == SRS_OK || status == SRS_EXPIRED;
+    if (status == SRS_NOT_SRS)
         status = srs_reverse(conf, now, rcpt, original, &decoded->found);
     if (status != SRS_OK && status != SRS_EXPIRED)
         return status;

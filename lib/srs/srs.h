@@ -102,20 +102,6 @@ enum srs_status srs_reverse(const struct srs_conf *conf, int64_t now,
                             struct slice rcpt, struct buf *out,
                             struct srs_found *found);
 
-/*
- * What an address at one of our SRS domains says, for people: like
- * srs_reverse, but an expired address gives its original too.
- */
-struct srs_decoded {
-    struct srs_found found; /* of an address; zero for a token */
-    bool token;             /* stands in for a stored sender: no original */
-    bool has_stamp;         /* not so in SRS1 */
-    int64_t made;           /* 00:00 UTC of the day of the stamp */
-};
-enum srs_status srs_decode(const struct srs_conf *conf, int64_t now,
-                           struct slice rcpt, struct srs_decoded *decoded,
-                           struct buf *original);
-
 /* A fixed word for logs: ok, srs-null, srs-ours, srs-none, srs-malformed,
  * srs-too-long, srs-short, srs-hash, srs-expired, srs-internal. */
 const char *srs_status_word(enum srs_status status);
@@ -157,5 +143,20 @@ enum srs_status srs_token_forward(const struct srs_conf *conf, int64_t now,
 /* SRS_NOT_SRS: it is no token. SRS_OK: look key up; else key is undefined. */
 enum srs_status srs_token_reverse(const struct srs_conf *conf, int64_t now,
                                   struct slice rcpt, char key[SRS_TOKEN_KEY]);
+
+/*
+ * What an address at one of our SRS domains says, for people: like
+ * srs_reverse, but an expired address gives its original too.
+ */
+struct srs_decoded {
+    struct srs_found found;  /* of an address; zero for a token */
+    bool token;              /* stands in for a stored sender: no original */
+    char key[SRS_TOKEN_KEY]; /* of a token */
+    bool has_stamp;          /* not so in SRS1 */
+    int64_t made;            /* 00:00 UTC of the day of the stamp */
+};
+enum srs_status srs_decode(const struct srs_conf *conf, int64_t now,
+                           struct slice rcpt, struct srs_decoded *decoded,
+                           struct buf *original);
 
 #endif

@@ -350,6 +350,7 @@ command_srs(const struct cli *cli, int argc, char **argv)
     w.json = o.json;
     if (open_worker(cli, &o, &w))
         status = work_arguments(&w, argc - optind, argv + optind);
+    senderstore_close(w.senders);
     srs_conf_free(w.made);
     if (w.conf != NULL)
         conf_unref(w.conf);

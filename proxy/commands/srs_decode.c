@@ -30,6 +30,8 @@ decode_address(struct srs_worker *w, struct slice rcpt, struct decoded *d)
     }
     d->status = srs_decode(w->srs, w->now, rcpt, &d->srs, &d->original);
     d->reason = d->status == SRS_OK ? NULL : srs_work_reason(d->status);
+    if (d->srs.token && d->status == SRS_OK)
+        d->reason = srs_work_stored(w, d->srs.key, &d->original);
     time_t made = (time_t)d->srs.made;
     if (d->srs.has_stamp && gmtime_r(&made, &tm) != NULL)
         strftime(d->made, sizeof(d->made), "%Y-%m-%d", &tm);
@@ -75,18 +77,18 @@ print_decoded(struct srs_worker *w, const struct decoded *d)
         srs_work_refuse(w, d->reason);
     if (!was_genuine(d))
         return;
-    if (d->reason != NULL)
+    if (d->reason != NULL && d->original.len != 0)
         buf_puts(out, "   ");
-    if (d->srs.token) {
-        buf_puts(out, "a stored sender");
-        print_age(out, d);
-        return; /* which secret is not told */
+    if (d->original.len != 0) {
+        buf_puts(out, "original ");
+        buf_append(out, buf_slice(&d->original));
     }
-    buf_puts(out, "original ");
-    buf_append(out, buf_slice(&d->original));
     print_age(out, d);
-    buf_printf(out, "   %s, secret %u of %zu", mac_of(d),
-               d->srs.found.secret + 1, srs_conf_secret_count(w->srs));
+    if (d->srs.token)
+        buf_puts(out, "   stored");
+    else
+        buf_printf(out, "   %s, secret %u of %zu", mac_of(d),
+                   d->srs.found.secret + 1, srs_conf_secret_count(w->srs));
 }
 
 static const char *
@@ -118,8 +120,9 @@ print_decoded_json(struct srs_worker *w, const struct decoded *d)
         json_key(&json, "valid_days");
         json_number(&json, d->status == SRS_OK ? (uint64_t)d->left : 0);
     }
-    if (was_genuine(d) && !d->srs.token) {
+    if (d->original.len != 0)
         json_member(&json, "original", buf_slice(&d->original));
+    if (was_genuine(d) && !d->srs.token) {
         json_member(&json, "mac", slice_from(mac_of(d)));
         json_key(&json, "secret");
         json_number(&json, d->srs.found.secret + 1);

@@ -3,6 +3,7 @@
 #define ONWARD_SRS_WORK_H
 
 #include "cli.h"
+#include "senderstore.h"
 
 enum srs_verb {
     SRS_FORWARD,
@@ -18,7 +19,8 @@ struct srs_worker {
     const struct srs_conf *srs;
     struct slice domain; /* that new addresses get */
     int64_t now;
-    struct arena arena; /* of the look-ups for one address */
+    struct arena arena;          /* of the look-ups for one address */
+    struct senderstore *senders; /* opened when the first token comes */
     struct buf out;
     bool json;
     size_t results;
@@ -31,6 +33,11 @@ void srs_work_reverse(struct srs_worker *w, struct slice rcpt);
 void srs_work_decode(struct srs_worker *w, struct slice rcpt);
 
 /* What those share: "! REASON", and which domains are our SRS domains. */
+/* The long sender that a token of ours stands in for, appended to out. NULL,
+ * or the reason why it is not there. */
+const char *srs_work_stored(struct srs_worker *w, const char *key,
+                            struct buf *out);
+
 const char *srs_work_reason(enum srs_status status);
 void srs_work_refuse(struct srs_worker *w, const char *reason);
 bool srs_work_is_ours(const struct srs_worker *w, struct slice address);
