@@ -19,7 +19,7 @@ enum {
 
 /* A regex of an administrator against 320 octets of a stranger: what is not
  * found within these bounds is refused for now (ALIAS_ERROR), not waited
- * for. About 10 ms at most. */
+ * for. A few milliseconds at most. */
 enum {
     MATCH_LIMIT = 100000,
     DEPTH_LIMIT = 10000,

@@ -92,6 +92,21 @@ parse_option(struct build *build, int letter)
     }
 }
 
+/*
+ * Without FILE it is standard input; and where that is a terminal or
+ * /dev/null, the text beside the database, as postmap has it.
+ */
+static const char *
+default_source(const char *spec)
+{
+    const char *colon = strchr(spec, ':');
+    struct stat st;
+
+    if (colon != NULL && fstat(STDIN_FILENO, &st) == 0 && S_ISCHR(st.st_mode))
+        return colon + 1;
+    return "-";
+}
+
 static bool
 parse_options(struct build *build, int argc, char **argv)
 {
@@ -112,7 +127,7 @@ parse_options(struct build *build, int argc, char **argv)
         return false;
     }
     build->spec = argv[optind];
-    build->source = left == 2 ? argv[optind + 1] : "-";
+    build->source = left == 2 ? argv[optind + 1] : default_source(build->spec);
     return true;
 }
 

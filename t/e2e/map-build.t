@@ -169,6 +169,19 @@ subtest 'types of value' => sub {
     is value("cdb:$dir/d", 'key'), 'any thing', 'its value';
 };
 
+subtest 'without FILE' => sub {
+    my ($out, undef, $exit)
+        = map_of("a\@b.example c\@d.example\n", build => "cdb:$dir/s");
+    is $exit, 0, 'standard input';
+    is value("cdb:$dir/s", 'a@b.example'), 'c@d.example', 'is read';
+    spew("$dir/s", "e\@b.example f\@d.example\n");
+    run_out('sh', '-c', 'exec "$@" </dev/null', 'sh', binary(), 'map',
+        'build', "cdb:$dir/s");
+    is $?, 0, 'or, where there is none, the text of that name';
+    is value("cdb:$dir/s", 'e@b.example'), 'f@d.example',
+        'as postmap has it';
+};
+
 subtest usage => sub {
     my @rows = (
         [],
