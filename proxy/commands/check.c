@@ -1,4 +1,6 @@
 /* `check`: files only. It runs beside the daemon, before each reload. */
+#include "check.h"
+
 #include "commands.h"
 
 #include <getopt.h>
@@ -114,14 +116,15 @@ print_entries(struct buf *out, struct slice lines)
 }
 
 static void
-print_json(bool ok, const struct buf *errors, const struct buf *warnings)
+print_json(const struct check_report *report)
 {
     struct buf out = { 0 };
 
-    buf_printf(&out, "{\"ok\":%s,\"errors\":", ok ? "true" : "false");
-    print_entries(&out, buf_slice(errors));
+    buf_printf(&out, "{\"ok\":%s,\"errors\":",
+               report->errors.len == 0 ? "true" : "false");
+    print_entries(&out, buf_slice(&report->errors));
     buf_puts(&out, ",\"warnings\":");
-    print_entries(&out, buf_slice(warnings));
+    print_entries(&out, buf_slice(&report->warnings));
     buf_puts(&out, "}\n");
     fwrite(out.ptr, 1, out.len, stdout);
     buf_free(&out);
@@ -170,8 +173,7 @@ command_check(const struct cli *cli, int argc, char **argv)
         { "json", no_argument, NULL, 'j' },
         { NULL, 0, NULL, 0 },
     };
-    struct buf errors = { 0 };
-    struct buf warnings = { 0 };
+    struct check_report report = { 0 };
     bool json = false;
     int letter;
 
@@ -183,19 +185,20 @@ command_check(const struct cli *cli, int argc, char **argv)
     if (optind != argc)
         return cli_usage("check");
 
-    struct conf *conf = cli_load_with(cli, NULL, &errors, &warnings);
-    bool ok = conf != NULL;
+    struct conf *conf =
+        cli_load_with(cli, NULL, &report.errors, &report.warnings);
+    bool ok = report.errors.len == 0;
     if (json) {
-        print_json(ok, &errors, &warnings);
+        print_json(&report);
     } else {
-        print_warnings(buf_slice(&warnings));
+        print_warnings(buf_slice(&report.warnings));
         if (ok)
             print_ok(cli, conf);
         else
-            print_errors(&errors);
+            print_errors(&report.errors);
     }
     conf_unref(conf);
-    buf_free(&errors);
-    buf_free(&warnings);
+    buf_free(&report.errors);
+    buf_free(&report.warnings);
     return ok ? CLI_OK : CLI_BAD_CONF;
 }
