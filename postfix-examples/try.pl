@@ -76,6 +76,8 @@ if ($keep) {
 # TMPDIR/onward-try-XXXXXX: all that is written is in it.
 my $dir = scratch('try');
 $ENV{TMPDIR} = $dir;
+# What stays must not hold the terminal, or a pipe.
+open STDERR, '>>', "$dir/errors" if $keep;
 
 my %port = map { $_ => free_port() } qw(front mx submission reinject);
 my $alice = 'alice@sender.example';
@@ -288,8 +290,8 @@ sub ending () {
         ? red("FAIL: $failures of what was promised did not hold") . "\n"
         : green('PASS: forwarded, signed, bounced, refused forgery') . "\n";
     exit $status unless $keep;
-    print $told $status;
+    print $told "$status\n";
     close $told;
-    open $_, '+<', '/dev/null' for *STDIN, *STDOUT, *STDERR;
+    open $_, '+<', '/dev/null' for *STDIN, *STDOUT;
     sleep while 1;
 }

@@ -35,7 +35,7 @@ sub new ($class, %self) {
     $self->{dns} = {};
     $self->{port}{$_} = free_port() for sort keys %{ $self->{listeners} };
     $self->write_files;
-    on_exit(sub { $self->kill if $self->{pid} });
+    on_exit(sub { $self->stop(3) });
     return $self;
 }
 
@@ -47,7 +47,7 @@ sub run ($class, $conf, $port) {
         port => { mx => $port },
         dns  => {},
     }, $class;
-    on_exit(sub { $self->kill if $self->{pid} });
+    on_exit(sub { $self->stop(3) });
     return $self->start;
 }
 

@@ -50,6 +50,7 @@ sub start ($self) {
 
 sub accept_all ($self, $listen, $lifeline) {
     local @SIG{qw(INT TERM HUP)} = ('DEFAULT') x 3;
+    open STDOUT, '>', '/dev/null';
     my $select = IO::Select->new($listen, $lifeline);
     for (my $n = $self->{accepted} // 0;;) {
         for my $ready ($select->can_read(1)) {
