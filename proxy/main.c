@@ -85,6 +85,10 @@ const struct command commands[] = {
       "  --listener NAME  as if it came in there; default the first one\n"
       "  --message FILE   say how this message would be signed\n",
       command_explain },
+    { "import", "haraka DIR [--literal] | postsrsd FILE... | opendkim DIR",
+      "print the configuration that does what another set-up does",
+      "  --literal  haraka: rules keep matching anywhere, in any case\n",
+      command_import },
     { NULL, NULL, NULL, NULL, NULL },
 };
 
