@@ -33,25 +33,11 @@ dkim_domain_argument(const char *command, bool all, int argc, char **argv,
 
 /* ---- list -------------------------------------------------------------- */
 
-static int
-list(const struct conf *conf, int argc, char **argv)
+static void
+print_list(const struct dkim_keyset *set, bool json)
 {
-    static const struct option options[] = {
-        { "json", no_argument, NULL, 'j' },
-        { NULL, 0, NULL, 0 },
-    };
-    const struct dkim_keyset *set = conf->dkim.keys;
     struct buf out = { 0 };
-    bool json = false;
-    int letter;
 
-    while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (letter != 'j')
-            return cli_usage("dkim list");
-        json = true;
-    }
-    if (optind != argc)
-        return cli_usage("dkim list");
     if (json)
         buf_putc(&out, '[');
     for (size_t i = 0; i < dkim_keyset_count(set); i++) {
@@ -76,6 +62,30 @@ list(const struct conf *conf, int argc, char **argv)
         buf_puts(&out, "]\n");
     fwrite(out.ptr, 1, out.len, stdout);
     buf_free(&out);
+}
+
+static int
+list(const struct cli *cli, int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "json", no_argument, NULL, 'j' },
+        { NULL, 0, NULL, 0 },
+    };
+    bool json = false;
+    int letter;
+
+    while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (letter != 'j')
+            return cli_usage("dkim list");
+        json = true;
+    }
+    if (optind != argc)
+        return cli_usage("dkim list");
+    struct conf *conf = dkim_load(cli);
+    if (conf == NULL)
+        return CLI_BAD_CONF;
+    print_list(conf->dkim.keys, json);
+    conf_unref(conf);
     return CLI_OK;
 }
 
@@ -139,7 +149,7 @@ print_records(const struct dkim_keyset *set, struct slice domain,
 }
 
 static int
-dns(const struct conf *conf, int argc, char **argv)
+dns(const struct cli *cli, int argc, char **argv)
 {
     static const struct option options[] = {
         { "all", no_argument, NULL, 'a' },
@@ -162,45 +172,45 @@ dns(const struct conf *conf, int argc, char **argv)
             return CLI_USAGE;
     }
     if (dkim_domain_argument("dkim dns", all, argc - optind, argv + optind,
-                             &arena, &domain))
-        status = print_records(conf->dkim.keys, domain, format);
+                             &arena, &domain)) {
+        struct conf *conf = dkim_load(cli);
+        status = conf != NULL ? print_records(conf->dkim.keys, domain, format)
+                              : CLI_BAD_CONF;
+        conf_unref(conf);
+    }
     arena_free(&arena);
     return status;
 }
 
 /* ---- which one --------------------------------------------------------- */
 
+struct conf *
+dkim_load(const struct cli *cli)
+{
+    struct conf *conf = cli_load(cli);
+
+    if (conf == NULL || conf->dkim.keys != NULL)
+        return conf;
+    cli_error("%s: dkim.key_directory is not set", cli->conf_path);
+    conf_unref(conf);
+    return NULL;
+}
+
 int
 command_dkim(const struct cli *cli, int argc, char **argv)
 {
     static const struct {
         const char *name;
-        int (*run)(const struct conf *conf, int argc, char **argv);
-        bool without_keys; /* works without a key directory */
+        int (*run)(const struct cli *cli, int argc, char **argv);
     } kinds[] = {
-        { "dkim keygen", dkim_keygen, false },
-        { "dkim dns", dns, false },
-        { "dkim check", dkim_check, false },
-        { "dkim activate", dkim_activate, false },
-        { "dkim retire", dkim_retire, false },
-        { "dkim list", list, false },
-        { "dkim sign", dkim_sign_file, true },
+        { "dkim keygen", dkim_keygen },  { "dkim dns", dns },
+        { "dkim check", dkim_check },    { "dkim activate", dkim_activate },
+        { "dkim retire", dkim_retire },  { "dkim list", list },
+        { "dkim sign", dkim_sign_file },
     };
-    struct conf *conf = cli_load(cli);
-    int status = CLI_USAGE;
 
-    if (conf == NULL)
-        return CLI_BAD_CONF;
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (strcmp(kinds[i].name, argv[0]) != 0)
-            continue;
-        if (conf->dkim.keys == NULL && !kinds[i].without_keys) {
-            cli_error("%s: dkim.key_directory is not set", cli->conf_path);
-            status = CLI_BAD_CONF;
-        } else {
-            status = kinds[i].run(conf, argc, argv);
-        }
-    }
-    conf_unref(conf);
-    return status;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strcmp(kinds[i].name, argv[0]) == 0)
+            return kinds[i].run(cli, argc, argv);
+    return CLI_USAGE;
 }

@@ -184,7 +184,7 @@ check(const struct conf *conf, struct slice domain, bool json)
 }
 
 int
-dkim_check(const struct conf *conf, int argc, char **argv)
+dkim_check(const struct cli *cli, int argc, char **argv)
 {
     static const struct option options[] = {
         { "all", no_argument, NULL, 'a' },
@@ -208,8 +208,11 @@ dkim_check(const struct conf *conf, int argc, char **argv)
     }
     /* Nothing named is all. */
     if (dkim_domain_argument("dkim check", all || optind == argc, argc - optind,
-                             argv + optind, &arena, &domain))
-        code = check(conf, domain, json);
+                             argv + optind, &arena, &domain)) {
+        struct conf *conf = dkim_load(cli);
+        code = conf != NULL ? check(conf, domain, json) : CLI_BAD_CONF;
+        conf_unref(conf);
+    }
     arena_free(&arena);
     return code;
 }

@@ -227,8 +227,8 @@ parse_type(const char *text, enum dkim_algorithm *algorithm)
     return true;
 }
 
-int
-dkim_keygen(const struct conf *conf, int argc, char **argv)
+static bool
+parse_options(int argc, char **argv, struct wanted *wanted)
 {
     static const struct option options[] = {
         { "selector", required_argument, NULL, 's' },
@@ -236,43 +236,70 @@ dkim_keygen(const struct conf *conf, int argc, char **argv)
         { "bits", required_argument, NULL, 'b' },
         { NULL, 0, NULL, 0 },
     };
-    struct wanted wanted = { .algorithm = DKIM_RSA_SHA256 };
-    struct arena arena = { 0 };
-    struct buf directory = { 0 };
-    struct slice domain = { 0 };
-    int status = CLI_USAGE;
     int letter;
 
     while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        bool ok = letter == 's' || letter == 't' || letter == 'b';
-        if (letter == 's')
-            wanted.selector = optarg;
-        if (letter == 't' && !parse_type(optarg, &wanted.algorithm))
-            return CLI_USAGE;
-        if (letter == 'b' && !parse_bits(optarg, &wanted.bits))
-            return CLI_USAGE;
-        if (!ok)
-            return cli_usage("dkim keygen");
+        switch (letter) {
+        case 's':
+            wanted->selector = optarg;
+            break;
+        case 't':
+            if (!parse_type(optarg, &wanted->algorithm))
+                return false;
+            break;
+        case 'b':
+            if (!parse_bits(optarg, &wanted->bits))
+                return false;
+            break;
+        default:
+            cli_usage("dkim keygen");
+            return false;
+        }
     }
-    if (wanted.bits != 0 && wanted.algorithm == DKIM_ED25519_SHA256) {
+    if (wanted->bits != 0 && wanted->algorithm == DKIM_ED25519_SHA256) {
         cli_error("--bits: an Ed25519 key has one size");
-        return CLI_USAGE;
+        return false;
     }
-    if (wanted.bits == 0)
-        wanted.bits = RSA_BITS;
-    if (wanted.selector != NULL && !dkim_is_name(slice_from(wanted.selector))) {
-        cli_error("--selector %s: is not a name in DNS", wanted.selector);
-        return CLI_USAGE;
+    if (wanted->selector != NULL &&
+        !dkim_is_name(slice_from(wanted->selector))) {
+        cli_error("--selector %s: is not a name in DNS", wanted->selector);
+        return false;
     }
-    if (dkim_domain_argument("dkim keygen", false, argc - optind, argv + optind,
-                             &arena, &domain)) {
-        buf_printf(&directory, "%.*s/%.*s", SLICE_ARG(conf->dkim.key_directory),
-                   SLICE_ARG(domain));
-        status = make_directory(buf_cstr(&directory))
-                     ? make_key(buf_cstr(&directory), domain, &wanted)
+    if (wanted->bits == 0)
+        wanted->bits = RSA_BITS;
+    return true;
+}
+
+static int
+keygen(const struct conf *conf, struct slice domain,
+       const struct wanted *wanted)
+{
+    struct buf directory = { 0 };
+
+    buf_printf(&directory, "%.*s/%.*s", SLICE_ARG(conf->dkim.key_directory),
+               SLICE_ARG(domain));
+    int status = make_directory(buf_cstr(&directory))
+                     ? make_key(buf_cstr(&directory), domain, wanted)
                      : CLI_TRY_AGAIN;
-    }
     buf_free(&directory);
+    return status;
+}
+
+int
+dkim_keygen(const struct cli *cli, int argc, char **argv)
+{
+    struct wanted wanted = { .algorithm = DKIM_RSA_SHA256 };
+    struct arena arena = { 0 };
+    struct slice domain = { 0 };
+    int status = CLI_USAGE;
+
+    if (parse_options(argc, argv, &wanted) &&
+        dkim_domain_argument("dkim keygen", false, argc - optind, argv + optind,
+                             &arena, &domain)) {
+        struct conf *conf = dkim_load(cli);
+        status = conf != NULL ? keygen(conf, domain, &wanted) : CLI_BAD_CONF;
+        conf_unref(conf);
+    }
     arena_free(&arena);
     return status;
 }

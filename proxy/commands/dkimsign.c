@@ -167,7 +167,7 @@ sign_message(const struct conf *conf, const struct conf_listener *listener,
 }
 
 int
-dkim_sign_file(const struct conf *conf, int argc, char **argv)
+dkim_sign_file(const struct cli *cli, int argc, char **argv)
 {
     static const struct option options[] = {
         { "listener", required_argument, NULL, 'l' },
@@ -175,7 +175,7 @@ dkim_sign_file(const struct conf *conf, int argc, char **argv)
     };
     const char *name = NULL;
     struct buf original = { 0 };
-    int code = CLI_BAD_DATA;
+    int code = CLI_USAGE;
     int letter;
 
     while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -185,11 +185,16 @@ dkim_sign_file(const struct conf *conf, int argc, char **argv)
     }
     if (argc - optind != 1)
         return cli_usage("dkim sign");
+    struct conf *conf = cli_load(cli); /* works without any key */
+    if (conf == NULL)
+        return CLI_BAD_CONF;
     const struct conf_listener *listener = find_listener(conf, name);
-    if (listener == NULL)
-        return CLI_USAGE;
-    if (cli_read(argv[optind], &original))
-        code = sign_message(conf, listener, buf_slice(&original), argv[optind]);
+    if (listener != NULL)
+        code = cli_read(argv[optind], &original)
+                   ? sign_message(conf, listener, buf_slice(&original),
+                                  argv[optind])
+                   : CLI_BAD_DATA;
+    conf_unref(conf);
     buf_free(&original);
     return code;
 }

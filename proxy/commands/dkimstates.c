@@ -189,7 +189,7 @@ activate(const struct conf *conf, struct slice domain, bool when_published)
 }
 
 int
-dkim_activate(const struct conf *conf, int argc, char **argv)
+dkim_activate(const struct cli *cli, int argc, char **argv)
 {
     static const struct option options[] = {
         { "all", no_argument, NULL, 'a' },
@@ -212,8 +212,12 @@ dkim_activate(const struct conf *conf, int argc, char **argv)
             return cli_usage("dkim activate");
     }
     if (dkim_domain_argument("dkim activate", all, argc - optind, argv + optind,
-                             &arena, &domain))
-        status = activate(conf, domain, when_published);
+                             &arena, &domain)) {
+        struct conf *conf = dkim_load(cli);
+        status = conf != NULL ? activate(conf, domain, when_published)
+                              : CLI_BAD_CONF;
+        conf_unref(conf);
+    }
     arena_free(&arena);
     return status;
 }
@@ -274,7 +278,7 @@ retire(const struct conf *conf, struct slice domain, int64_t after)
 }
 
 int
-dkim_retire(const struct conf *conf, int argc, char **argv)
+dkim_retire(const struct cli *cli, int argc, char **argv)
 {
     static const struct option options[] = {
         { "after", required_argument, NULL, 'a' },
@@ -297,8 +301,12 @@ dkim_retire(const struct conf *conf, int argc, char **argv)
         return CLI_USAGE;
     }
     if (dkim_domain_argument("dkim retire", false, argc - optind, argv + optind,
-                             &arena, &domain))
-        status = retire(conf, domain, (int64_t)(ms / 1000));
+                             &arena, &domain)) {
+        struct conf *conf = dkim_load(cli);
+        status = conf != NULL ? retire(conf, domain, (int64_t)(ms / 1000))
+                              : CLI_BAD_CONF;
+        conf_unref(conf);
+    }
     arena_free(&arena);
     return status;
 }

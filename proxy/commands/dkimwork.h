@@ -4,11 +4,15 @@
 
 #include "cli.h"
 
-int dkim_keygen(const struct conf *conf, int argc, char **argv);
-int dkim_activate(const struct conf *conf, int argc, char **argv);
-int dkim_retire(const struct conf *conf, int argc, char **argv);
-int dkim_check(const struct conf *conf, int argc, char **argv);
-int dkim_sign_file(const struct conf *conf, int argc, char **argv);
+int dkim_keygen(const struct cli *cli, int argc, char **argv);
+int dkim_activate(const struct cli *cli, int argc, char **argv);
+int dkim_retire(const struct cli *cli, int argc, char **argv);
+int dkim_check(const struct cli *cli, int argc, char **argv);
+int dkim_sign_file(const struct cli *cli, int argc, char **argv);
+
+/* The configuration with its keys, after the arguments were found good. NULL:
+ * it was told why; return CLI_BAD_CONF. */
+struct conf *dkim_load(const struct cli *cli);
 
 /*
  * DOMAIN or --all, as the options of a command left them: the domain in
