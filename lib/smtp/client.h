@@ -10,9 +10,16 @@
 #include "ehlo.h"
 
 enum smtp_step {
-    SMTP_STEP_GREETING, SMTP_STEP_EHLO, SMTP_STEP_HELO, SMTP_STEP_XFORWARD,
-    SMTP_STEP_MAIL, SMTP_STEP_RCPT, SMTP_STEP_DATA, SMTP_STEP_DOT,
-    SMTP_STEP_RSET, SMTP_STEP_QUIT,
+    SMTP_STEP_GREETING,
+    SMTP_STEP_EHLO,
+    SMTP_STEP_HELO,
+    SMTP_STEP_XFORWARD,
+    SMTP_STEP_MAIL,
+    SMTP_STEP_RCPT,
+    SMTP_STEP_DATA,
+    SMTP_STEP_DOT,
+    SMTP_STEP_RSET,
+    SMTP_STEP_QUIT,
 };
 
 struct smtp_client {
@@ -20,9 +27,9 @@ struct smtp_client {
     struct buf expected; /* one octet (smtp_step) for each reply to come */
     size_t answered;     /* of those, how many are behind us */
     struct smtp_ehlo ehlo;
-    bool ready;          /* greeting and EHLO are done */
-    bool broken;         /* unasked or malformed octets came: BAD for ever */
-    struct slice name;   /* what EHLO says; outlives the client */
+    bool ready;        /* greeting and EHLO are done */
+    bool broken;       /* unasked or malformed octets came: BAD for ever */
+    struct slice name; /* what EHLO says; outlives the client */
 };
 
 enum smtp_client_event {

@@ -8,17 +8,28 @@
 #include "path.h"
 
 enum smtp_verb {
-    SMTP_EHLO, SMTP_HELO, SMTP_MAIL, SMTP_RCPT, SMTP_DATA, SMTP_RSET,
-    SMTP_NOOP, SMTP_VRFY, SMTP_HELP, SMTP_QUIT, SMTP_XFORWARD,
-    SMTP_BDAT,     /* its payload would arrive as commands: the session ends */
-    SMTP_FOREIGN,  /* HTTP, a TLS hello, a PROXY header: no SMTP at all */
-    SMTP_UNKNOWN,  /* STARTTLS, AUTH, XCLIENT, ETRN and the rest */
+    SMTP_EHLO,
+    SMTP_HELO,
+    SMTP_MAIL,
+    SMTP_RCPT,
+    SMTP_DATA,
+    SMTP_RSET,
+    SMTP_NOOP,
+    SMTP_VRFY,
+    SMTP_HELP,
+    SMTP_QUIT,
+    SMTP_XFORWARD,
+    SMTP_BDAT,    /* its payload would arrive as commands: the session ends */
+    SMTP_FOREIGN, /* HTTP, a TLS hello, a PROXY header: no SMTP at all */
+    SMTP_UNKNOWN, /* STARTTLS, AUTH, XCLIENT, ETRN and the rest */
 };
-enum { SMTP_VERBS = SMTP_UNKNOWN + 1 };
+enum {
+    SMTP_VERBS = SMTP_UNKNOWN + 1
+};
 
 struct smtp_command {
     enum smtp_verb verb;
-    struct slice name; /* as written */
+    struct slice name;     /* as written */
     struct slice argument; /* blanks at both ends removed */
 };
 
@@ -30,7 +41,9 @@ struct smtp_param {
     struct slice value; /* ptr NULL: there was no "=" */
 };
 
-enum { SMTP_PARAMS_MAX = 20 };
+enum {
+    SMTP_PARAMS_MAX = 20
+};
 
 enum smtp_param_error {
     SMTP_PARAM_OK,
@@ -41,11 +54,11 @@ enum smtp_param_error {
 
 struct smtp_mail {
     struct smtp_path reverse_path;
-    uint64_t size; /* of SIZE=; 0 if absent */
-    bool eight_bit; /* BODY=8BITMIME */
-    bool utf8;      /* SMTPUTF8 */
-    struct slice envid; /* ENVID=, as written; ptr NULL if absent */
-    struct slice ret;   /* RET= */
+    uint64_t size;       /* of SIZE=; 0 if absent */
+    bool eight_bit;      /* BODY=8BITMIME */
+    bool utf8;           /* SMTPUTF8 */
+    struct slice envid;  /* ENVID=, as written; ptr NULL if absent */
+    struct slice ret;    /* RET= */
     struct slice params; /* all of them as the client wrote them, one blank
                           * between, in its order */
 };
@@ -59,8 +72,8 @@ struct smtp_rcpt {
 
 enum smtp_argument_error {
     SMTP_ARGUMENT_OK,
-    SMTP_ARGUMENT_SYNTAX,    /* no FROM: or TO: ahead: 501 5.5.4 */
-    SMTP_ARGUMENT_BAD_PATH,  /* 501 5.1.7 (sender), 5.1.3 (recipient) */
+    SMTP_ARGUMENT_SYNTAX,   /* no FROM: or TO: ahead: 501 5.5.4 */
+    SMTP_ARGUMENT_BAD_PATH, /* 501 5.1.7 (sender), 5.1.3 (recipient) */
     SMTP_ARGUMENT_BAD_PARAM,
     SMTP_ARGUMENT_UNSUPPORTED,
     SMTP_ARGUMENT_NO_MEMORY, /* 451 4.3.0 */

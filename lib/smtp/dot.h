@@ -28,21 +28,24 @@ struct dot_decoder {
     enum dot_state state;
     bool bare_lf;
     bool nul;
-    bool bare_cr;     /* at least one was replaced */
-    bool long_line;   /* a line of over 998 octets passed */
-    bool stuffed;     /* some line of the content begins with a dot */
-    size_t line;      /* octets of the current line so far */
+    bool bare_cr;   /* at least one was replaced */
+    bool long_line; /* a line of over 998 octets passed */
+    bool stuffed;   /* some line of the content begins with a dot */
+    size_t line;    /* octets of the current line so far */
 };
 
-enum dot_status { DOT_MORE, DOT_END };
+enum dot_status {
+    DOT_MORE,
+    DOT_END
+};
 
 /*
  * Decode from *in, appending to out; advances *in behind what was used. At
  * DOT_END *in starts behind the final line. out grows by at most in->len + 2
  * octets; false only if memory is gone, and then nothing was used.
  */
-bool dot_decode(struct dot_decoder *decoder, struct slice *in,
-                struct buf *out, enum dot_status *status);
+bool dot_decode(struct dot_decoder *decoder, struct slice *in, struct buf *out,
+                enum dot_status *status);
 
 struct dot_encoder {
     bool in_line; /* false: at the start of a line */

@@ -15,13 +15,22 @@ enum smtp_keyword {
     SMTP_HAS_ENHANCED = 1 << 5, /* ENHANCEDSTATUSCODES */
     SMTP_HAS_XFORWARD = 1 << 6,
 };
-enum { SMTP_HAS_ALL = (1 << 7) - 1 };
+enum {
+    SMTP_HAS_ALL = (1 << 7) - 1
+};
 
 enum xforward_attribute {
-    XFORWARD_NAME, XFORWARD_ADDR, XFORWARD_PORT, XFORWARD_HELO,
-    XFORWARD_IDENT, XFORWARD_PROTO, XFORWARD_SOURCE,
+    XFORWARD_NAME,
+    XFORWARD_ADDR,
+    XFORWARD_PORT,
+    XFORWARD_HELO,
+    XFORWARD_IDENT,
+    XFORWARD_PROTO,
+    XFORWARD_SOURCE,
 };
-enum { XFORWARD_ATTRIBUTES = XFORWARD_SOURCE + 1 };
+enum {
+    XFORWARD_ATTRIBUTES = XFORWARD_SOURCE + 1
+};
 
 bool xforward_attribute_find(struct slice name,
                              enum xforward_attribute *attribute);

@@ -19,9 +19,14 @@ struct smtp_path {
                           * quoted where it must be; empty for the null path */
 };
 
-enum smtp_path_kind { SMTP_REVERSE_PATH, SMTP_FORWARD_PATH };
+enum smtp_path_kind {
+    SMTP_REVERSE_PATH,
+    SMTP_FORWARD_PATH
+};
 
-enum { SMTP_PATH_MAX = 1024 }; /* octets; RFC 5321 asks for 256 */
+enum {
+    SMTP_PATH_MAX = 1024
+}; /* octets; RFC 5321 asks for 256 */
 
 /*
  * Read one path from the front of *in and leave *in behind it (at the
@@ -34,9 +39,12 @@ bool smtp_path_parse(struct slice *in, enum smtp_path_kind kind,
                      struct arena *arena, struct smtp_path *path);
 
 /* The same, telling a bad path from memory that is gone (5xx from 4xx). */
-enum smtp_path_status { SMTP_PATH_OK, SMTP_PATH_BAD, SMTP_PATH_NO_MEMORY };
-enum smtp_path_status smtp_path_read(struct slice *in,
-                                     enum smtp_path_kind kind,
+enum smtp_path_status {
+    SMTP_PATH_OK,
+    SMTP_PATH_BAD,
+    SMTP_PATH_NO_MEMORY
+};
+enum smtp_path_status smtp_path_read(struct slice *in, enum smtp_path_kind kind,
                                      struct arena *arena,
                                      struct smtp_path *path);
 

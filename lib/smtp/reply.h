@@ -8,7 +8,7 @@
 #include "base.h"
 
 enum {
-    SMTP_REPLY_LINE_MAX = 512,  /* octets we write, CRLF included */
+    SMTP_REPLY_LINE_MAX = 512,   /* octets we write, CRLF included */
     SMTP_REPLY_TAKEN_MAX = 2048, /* octets of one line that we look at */
     SMTP_REPLY_LINES_MAX = 100,
 };

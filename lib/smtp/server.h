@@ -25,7 +25,9 @@ enum smtp_server_state {
     SMTP_SERVER_CONTENT,  /* 354 was sent */
     SMTP_SERVER_CLOSED,   /* nothing more is read */
 };
-enum { SMTP_SERVER_STATES = SMTP_SERVER_CLOSED + 1 };
+enum {
+    SMTP_SERVER_STATES = SMTP_SERVER_CLOSED + 1
+};
 
 struct smtp_server_limits {
     unsigned errors;     /* refusals of commands until 421 */
@@ -35,16 +37,16 @@ struct smtp_server_limits {
 
 struct smtp_server {
     enum smtp_server_state state;
-    bool busy;     /* a request waits for smtp_server_reply */
-    bool esmtp;    /* EHLO, not HELO */
-    bool skipping; /* an overlong line is read to its end */
+    bool busy;         /* a request waits for smtp_server_reply */
+    bool esmtp;        /* EHLO, not HELO */
+    bool skipping;     /* an overlong line is read to its end */
     bool content_done; /* between DOT_END and the reply */
     bool forget;       /* the XFORWARD values, before the next command */
     unsigned errors;
     unsigned recipients; /* accepted in this transaction */
     unsigned attempts;   /* RCPTs that were handed out in it */
     size_t skipped;
-    enum smtp_verb verb; /* of the request in flight */
+    enum smtp_verb verb;   /* of the request in flight */
     struct slice hostname; /* outlives the server */
     struct smtp_server_limits limits;
     struct smtp_ehlo upstream; /* what EHLO may offer */
@@ -54,18 +56,18 @@ struct smtp_server {
 };
 
 enum smtp_server_event {
-    SMTP_SERVER_MORE,    /* all octets used up, or a line is incomplete */
-    SMTP_SERVER_BUSY,    /* answer the request first */
-    SMTP_SERVER_MAIL,    /* request.mail */
-    SMTP_SERVER_RCPT,    /* request.rcpt */
-    SMTP_SERVER_DATA,    /* may be answered with 354 */
-    SMTP_SERVER_DECODED, /* content was appended to the content buf */
+    SMTP_SERVER_MORE,        /* all octets used up, or a line is incomplete */
+    SMTP_SERVER_BUSY,        /* answer the request first */
+    SMTP_SERVER_MAIL,        /* request.mail */
+    SMTP_SERVER_RCPT,        /* request.rcpt */
+    SMTP_SERVER_DATA,        /* may be answered with 354 */
+    SMTP_SERVER_DECODED,     /* content was appended to the content buf */
     SMTP_SERVER_CONTENT_END, /* CRLF.CRLF; the decoder's flags are final. The
-                          * last content came with DECODED before it */
-    SMTP_SERVER_RESET,   /* RSET, EHLO or HELO ended a transaction; answered
-                          * already, nothing to reply */
-    SMTP_SERVER_QUIT,    /* the last reply is in the output; close when it is
-                          * written. In state CLOSED always */
+                              * last content came with DECODED before it */
+    SMTP_SERVER_RESET,       /* RSET, EHLO or HELO ended a transaction; answered
+                              * already, nothing to reply */
+    SMTP_SERVER_QUIT,      /* the last reply is in the output; close when it is
+                            * written. In state CLOSED always */
     SMTP_SERVER_NO_MEMORY, /* end the session with 421 or none */
 };
 
@@ -87,13 +89,13 @@ void smtp_server_free(struct smtp_server *server);
  * SMTP_SERVER_MORE or SMTP_SERVER_BUSY. A line is used only when it is
  * complete, so the caller must be able to hold SMTP_LINE_MAX octets.
  */
-enum { SMTP_LINE_MAX = 4096 };
+enum {
+    SMTP_LINE_MAX = 4096
+};
 enum smtp_server_event smtp_server_take(struct smtp_server *server,
-                                        struct slice *in,
-                                        struct arena *arena,
+                                        struct slice *in, struct arena *arena,
                                         struct smtp_request *request,
-                                        struct buf *out,
-                                        struct buf *content);
+                                        struct buf *out, struct buf *content);
 
 /*
  * XFORWARD values are forgotten as by Postfix, at RSET, EHLO and the end of
@@ -106,7 +108,10 @@ enum smtp_server_event smtp_server_take(struct smtp_server *server,
  * client; 4xx and what upstream says do not (DESIGN 10). At the last
  * error 421 follows and the state is CLOSED.
  */
-enum smtp_reply_origin { SMTP_REPLY_OURS, SMTP_REPLY_UPSTREAM };
+enum smtp_reply_origin {
+    SMTP_REPLY_OURS,
+    SMTP_REPLY_UPSTREAM
+};
 void smtp_server_reply(struct smtp_server *server,
                        const struct smtp_reply *reply,
                        enum smtp_reply_origin origin, struct buf *out);
