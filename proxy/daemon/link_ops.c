@@ -35,8 +35,13 @@ op_to_client(void *ctx, struct slice octets)
 {
     struct link *link = ctx;
 
-    if (link->state == LINK_OPEN)
-        conn_write(&link->client, octets);
+    if (link->state != LINK_OPEN)
+        return;
+    /* At once, not at the end of the event: the session has grouped what
+     * belongs together, and a final reply must be out before anything else is
+     * done, or the window for a duplicate grows (RFC 1047). */
+    conn_write(&link->client, octets);
+    conn_flush(&link->client);
 }
 
 static void
