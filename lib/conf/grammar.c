@@ -4,19 +4,13 @@
  * is plain the text is put right (never more lines or fewer), so that one
  * forgotten comma does not hide all other errors.
  */
-#include "source.h"
+#include "mend.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     DEPTH_MAX = 16
-};
-
-struct edit {
-    size_t offset;
-    size_t length;
-    struct slice text;
 };
 
 struct check {
@@ -26,9 +20,7 @@ struct check {
     unsigned depth;
     struct buf path; /* of the setting we are in, "srs.domain" */
     bool lost;       /* what follows cannot be understood */
-    struct edit *edits;
-    size_t edit_count;
-    size_t edit_room;
+    struct mend mend;
 };
 
 static const struct conf_token *
@@ -41,31 +33,6 @@ static const struct conf_token *
 token_after(const struct check *c)
 {
     return token(c)->kind == TOKEN_END ? token(c) : token(c) + 1;
-}
-
-static void
-put_right(struct check *c, size_t offset, size_t length, struct slice text)
-{
-    if (c->edit_count == c->edit_room) {
-        c->edit_room = c->edit_room == 0 ? 16 : 2 * c->edit_room;
-        c->edits = mem_realloc(c->edits, c->edit_room * sizeof(c->edits[0]));
-    }
-    c->edits[c->edit_count++] = (struct edit){ offset, length, text };
-}
-
-/* Blanks instead of the octets, but the ends of lines stay. */
-static void
-blank_out(struct check *c, size_t from, size_t to)
-{
-    struct slice text = arena_copy(
-        c->source->arena,
-        slice_head(slice_tail(buf_slice(&c->source->text), from), to - from));
-    char *octets = arena_cstr(c->source->arena, text);
-
-    for (size_t i = 0; i < text.len; i++)
-        if (octets[i] != '\n')
-            octets[i] = ' ';
-    put_right(c, from, text.len, (struct slice){ octets, text.len });
 }
 
 /* The message, then the line with a caret below the token. */
@@ -204,7 +171,7 @@ take_bare_word(struct check *c, size_t first)
         right = arena_copy(c->source->arena, buf_slice(&quoted));
         buf_free(&quoted);
     }
-    put_right(c, start->offset, word.len, right);
+    mend_replace(&c->mend, start->offset, word.len, right);
     size_t end = start->offset + word.len;
     while (token(c)->kind != TOKEN_END && token(c)->offset < end)
         c->at++;
@@ -234,22 +201,82 @@ starts_value(const struct conf_token *t)
     abort();
 }
 
+static void
+lose_unclosed(struct check *c, const struct conf_token *open)
+{
+    lose(c, open,
+         conf_token_is(open, '(')
+             ? "syntax error: the ( here is not closed by )"
+             : "syntax error: the [ here is not closed by ]");
+}
+
+/* libconfig's arrays hold simple values of one type, that of `kind`. */
+static void
+check_array_element(struct check *c, enum conf_token_kind *kind)
+{
+    const struct conf_token *t = token(c);
+
+    if (t->kind == TOKEN_MARK)
+        lose(c, t,
+             "syntax error: an array [ ] holds simple values; use a list "
+             "( )");
+    else if (*kind != TOKEN_END && *kind != t->kind)
+        lose(c, t,
+             "syntax error: all values of an array [ ] are of one type; use "
+             "a list ( )");
+    *kind = t->kind;
+}
+
+static bool
+is_next_setting(const struct check *c)
+{
+    return token(c)->kind == TOKEN_NAME &&
+           (conf_token_is(token_after(c), '=') ||
+            conf_token_is(token_after(c), ':'));
+}
+
+/* Behind an element: the comma, if there is one, or what stands for it. */
+static const struct conf_token *
+take_comma(struct check *c, const struct conf_token *open)
+{
+    const struct conf_token *t = token(c);
+
+    if (conf_token_is(t, ',')) {
+        c->at++;
+        return t;
+    }
+    if (conf_token_is(t, ';') && starts_value(token_after(c)) &&
+        token_after(c)->kind != TOKEN_NAME) {
+        report(c, t, "syntax error: a comma is wanted between elements");
+        mend_replace(&c->mend, t->offset, 1, SLICE_OF(","));
+        c->at++;
+    } else if (starts_value(t) && is_next_setting(c)) {
+        /* The list ended before it and only its ) is missing. */
+        lose_unclosed(c, open);
+    } else if (starts_value(t)) {
+        report(c, t - 1, "syntax error: a comma is missing behind this");
+        mend_replace(&c->mend, t->offset, 0, SLICE_OF(","));
+    }
+    return NULL;
+}
+
 /* The elements of ( ) or [ ]; the opening mark is taken already. */
 static void
-check_elements(struct check *c, const struct conf_token *open, char close)
+check_elements(struct check *c, const struct conf_token *open)
 {
+    bool array = conf_token_is(open, '[');
     const struct conf_token *comma = NULL;
     enum conf_token_kind kind = TOKEN_END;
-    size_t index = 0;
+    size_t above = c->path.len;
 
-    for (;;) {
+    for (size_t index = 0; !c->lost; index++) {
         const struct conf_token *t = token(c);
-        if (conf_token_is(t, close)) {
+        if (conf_token_is(t, array ? ']' : ')')) {
             if (comma != NULL) {
                 report(c, comma,
                        "syntax error: libconfig 1.5 allows no comma before "
                        "] or )");
-                blank_out(c, comma->offset, comma->offset + 1);
+                mend_blank(&c->mend, comma->offset, comma->offset + 1);
             }
             c->at++;
             return;
@@ -257,54 +284,21 @@ check_elements(struct check *c, const struct conf_token *open, char close)
         if (!starts_value(t)) {
             if (t->kind == TOKEN_END || conf_token_is(t, ';') ||
                 conf_token_is(t, '}'))
-                lose(c, open,
-                     close == ')'
-                         ? "syntax error: the ( here is not closed by )"
-                         : "syntax error: the [ here is not closed by ]");
+                lose_unclosed(c, open);
             else
                 lose(c, t, "syntax error: a value is expected here");
             return;
         }
-        if (close == ']') {
-            if (t->kind == TOKEN_MARK) {
-                lose(c, t,
-                     "syntax error: an array [ ] holds simple values; use a "
-                     "list ( )");
-                return;
-            }
-            if (kind != TOKEN_END && kind != t->kind) {
-                lose(c, t,
-                     "syntax error: all values of an array [ ] are of one "
-                     "type; use a list ( )");
-                return;
-            }
-            kind = t->kind;
-        }
-        size_t above = c->path.len;
-        buf_printf(&c->path, "[%zu]", index++);
+        if (array)
+            check_array_element(c, &kind);
+        if (c->lost)
+            return;
+        buf_printf(&c->path, "[%zu]", index);
         check_value(c);
         if (c->lost)
             return;
         c->path.len = above;
-        comma = NULL;
-        t = token(c);
-        if (conf_token_is(t, ',')) {
-            comma = t;
-            c->at++;
-        } else if (starts_value(t)) {
-            /* A name with = or : is the next setting: the list ended before
-             * it and only its ) is missing. */
-            if (t->kind == TOKEN_NAME && (conf_token_is(token_after(c), '=') ||
-                                          conf_token_is(token_after(c), ':'))) {
-                lose(c, open,
-                     close == ')'
-                         ? "syntax error: the ( here is not closed by )"
-                         : "syntax error: the [ here is not closed by ]");
-                return;
-            }
-            report(c, t - 1, "syntax error: a comma is missing behind this");
-            put_right(c, t->offset, 0, SLICE_OF(","));
-        }
+        comma = take_comma(c, open);
     }
 }
 
@@ -350,7 +344,7 @@ check_value(struct check *c)
             if (conf_token_is(t, '{'))
                 check_settings(c, t);
             else
-                check_elements(c, t, conf_token_is(t, '(') ? ')' : ']');
+                check_elements(c, t);
             c->depth--;
             return;
         }
@@ -389,7 +383,7 @@ odd_name(struct check *c)
         conf_token_is(next, '(') || conf_token_is(next, '[')) {
         report(c, name,
                about(c, "syntax error: write = behind ", name->text, ""));
-        put_right(c, next->offset, 0, SLICE_OF("="));
+        mend_replace(&c->mend, next->offset, 0, SLICE_OF("="));
         c->at++;
         check_value(c);
         return;
@@ -399,50 +393,102 @@ odd_name(struct check *c)
                name->text, ""));
 }
 
-struct seen {
-    struct slice name;
-    unsigned line;
+/* The names of one group. */
+struct names {
+    struct seen {
+        struct slice name;
+        unsigned line;
+    } * seen;
+    size_t count;
+    size_t room;
 };
 
-/* Names of one group: libconfig refuses the second one. */
+/* libconfig refuses a name that the group has already. */
 static bool
-is_new_name(struct check *c, struct seen **seen, size_t *count, size_t *room)
+is_new_name(struct check *c, struct names *names)
 {
     const struct conf_token *t = token(c);
 
-    for (size_t i = 0; i < *count; i++) {
-        if (!slice_equal((*seen)[i].name, t->text))
+    for (size_t i = 0; i < names->count; i++) {
+        const struct seen *seen = &names->seen[i];
+        if (!slice_equal(seen->name, t->text))
             continue;
-        struct buf text = { 0 };
-        struct conf_place first = conf_source_place(c->source, (*seen)[i].line);
-        buf_puts(&text, "duplicate setting; the first one is at ");
-        log_escape_text(&text, first.file);
-        buf_printf(&text, ":%u", first.line);
+        struct conf_place first = conf_source_place(c->source, seen->line);
         problem_add(c->problems, conf_source_place(c->source, t->line),
-                    buf_slice(&c->path), "%s",
-                    arena_cstr(c->source->arena, buf_slice(&text)));
-        buf_free(&text);
+                    buf_slice(&c->path),
+                    "duplicate setting; the first one is at %.*s:%u",
+                    SLICE_ARG(first.file), first.line);
         return false;
     }
     /* Far more than there are settings; a group of thousands is a mistake
      * that the reader reports, and looking each up would be quadratic. */
-    if (*count == 256)
+    if (names->count == 256)
         return true;
-    if (*count == *room) {
-        *room = *room == 0 ? 16 : 2 * *room;
-        *seen = mem_realloc(*seen, *room * sizeof(**seen));
+    if (names->count == names->room) {
+        names->room = names->room == 0 ? 16 : 2 * names->room;
+        names->seen =
+            mem_realloc(names->seen, names->room * sizeof(names->seen[0]));
     }
-    (*seen)[(*count)++] = (struct seen){ t->text, t->line };
+    names->seen[names->count++] = (struct seen){ t->text, t->line };
     return true;
+}
+
+/* Where the name of a setting is wanted and something else stands. True: it
+ * was put right. */
+static bool
+take_misplaced(struct check *c)
+{
+    const struct conf_token *t = token(c);
+
+    if (conf_token_is(t, ';') || conf_token_is(t, ',')) {
+        report(c, t, "syntax error: one ; too many");
+        mend_blank(&c->mend, t->offset, t->offset + 1);
+        c->at++;
+        return true;
+    }
+    if (conf_token_is(t, '}') || conf_token_is(t, ')') || conf_token_is(t, ']'))
+        lose(c, t, "syntax error: nothing was opened that this could close");
+    else if (t->kind == TOKEN_GARBAGE && t->text.ptr[0] == '@')
+        lose(c, t,
+             "syntax error: @include \"FILE\" stands at the start of a line");
+    else
+        lose(c, t,
+             "syntax error: the name of a setting is expected here; is a "
+             "quote, a bracket or a name missing before it?");
+    return false;
+}
+
+/* NAME = VALUE; */
+static void
+check_setting(struct check *c, struct names *names)
+{
+    const struct conf_token *t = token(c);
+    size_t above = c->path.len;
+
+    if (above != 0)
+        buf_putc(&c->path, '.');
+    buf_append(&c->path, slice_head(t->text, 64));
+    bool is_new = is_new_name(c, names);
+    if (is_next_setting(c)) {
+        c->at += 2;
+        check_value(c);
+    } else {
+        odd_name(c);
+    }
+    if (c->lost)
+        return; /* the path is for the message */
+    c->path.len = above;
+    if (conf_token_is(token(c), ';') || conf_token_is(token(c), ','))
+        c->at++;
+    if (!is_new)
+        mend_blank(&c->mend, t->offset, token(c)->offset);
 }
 
 /* What stands in the file (open NULL) or between { and }. */
 static void
 check_settings(struct check *c, const struct conf_token *open)
 {
-    struct seen *seen = NULL;
-    size_t count = 0;
-    size_t room = 0;
+    struct names names = { 0 };
 
     while (!c->lost) {
         const struct conf_token *t = token(c);
@@ -455,93 +501,25 @@ check_settings(struct check *c, const struct conf_token *open)
                 lose(c, open, "syntax error: the { here is not closed by }");
             break;
         }
-        if (conf_token_is(t, '}') || conf_token_is(t, ')') ||
-            conf_token_is(t, ']')) {
-            lose(c, t,
-                 "syntax error: nothing was opened that this could close");
+        if (t->kind == TOKEN_NAME)
+            check_setting(c, &names);
+        else if (!take_misplaced(c))
             break;
-        }
-        if (conf_token_is(t, ';') || conf_token_is(t, ',')) {
-            report(c, t, "syntax error: one ; too many");
-            blank_out(c, t->offset, t->offset + 1);
-            c->at++;
-            continue;
-        }
-        if (t->kind == TOKEN_GARBAGE && t->text.ptr[0] == '@') {
-            lose(c, t,
-                 "syntax error: @include \"FILE\" stands at the start of a "
-                 "line");
-            break;
-        }
-        if (t->kind != TOKEN_NAME) {
-            lose(c, t,
-                 "syntax error: the name of a setting is expected here; is "
-                 "a quote, a bracket or a name missing before it?");
-            break;
-        }
-        size_t above = c->path.len;
-        if (above != 0)
-            buf_putc(&c->path, '.');
-        buf_append(&c->path, slice_head(t->text, 64));
-        bool is_new = is_new_name(c, &seen, &count, &room);
-        if (!conf_token_is(token_after(c), '=') &&
-            !conf_token_is(token_after(c), ':')) {
-            odd_name(c);
-        } else {
-            c->at += 2;
-            check_value(c);
-        }
-        if (c->lost)
-            break;
-        c->path.len = above;
-        if (conf_token_is(token(c), ';') || conf_token_is(token(c), ','))
-            c->at++;
-        if (!is_new)
-            blank_out(c, t->offset, token(c)->offset);
     }
-    free(seen);
-}
-
-static int
-compare_edits(const void *left, const void *right)
-{
-    const struct edit *a = left;
-    const struct edit *b = right;
-
-    return a->offset < b->offset ? -1 : a->offset > b->offset;
-}
-
-static void
-apply(struct check *c)
-{
-    struct slice old = buf_slice(&c->source->text);
-    struct buf text = { 0 };
-    size_t from = 0;
-
-    qsort(c->edits, c->edit_count, sizeof(c->edits[0]), compare_edits);
-    for (size_t i = 0; i < c->edit_count; i++) {
-        const struct edit *e = &c->edits[i];
-        if (e->offset < from) /* inside of a setting that is gone */
-            continue;
-        buf_append(&text, slice_head(slice_tail(old, from), e->offset - from));
-        buf_append(&text, e->text);
-        from = e->offset + e->length;
-    }
-    buf_append(&text, slice_tail(old, from));
-    buf_free(&c->source->text);
-    c->source->text = text;
-    conf_source_tokens(c->source);
+    free(names.seen);
 }
 
 bool
 conf_source_check(struct conf_source *source, struct problems *problems)
 {
-    struct check c = { .source = source, .problems = problems };
+    struct check c = { .source = source,
+                       .problems = problems,
+                       .mend = { .source = source } };
 
     check_settings(&c, NULL);
-    if (!c.lost && c.edit_count != 0)
-        apply(&c);
-    free(c.edits);
+    if (!c.lost)
+        mend_apply(&c.mend);
+    mend_free(&c.mend);
     buf_free(&c.path);
     return !c.lost;
 }

@@ -137,36 +137,15 @@ print_literal(struct buf *out, const struct conf_node *node)
         buf_puts(out, "...");
 }
 
-/* "5 is a number, a string is wanted: write "5"": both types and the cure. */
 static void
-explain_type(const struct conf_setting *setting, const struct conf_node *node,
-             struct buf *why)
+suggest(const struct conf_setting *setting, const struct conf_node *node,
+        struct buf *why)
 {
-    bool negative = false;
-    uint64_t number = 0;
-    bool integer = node->kind == NODE_NUMBER &&
-                   read_integer(node->literal, &negative, &number) && !negative;
-    struct slice text = node->string;
+    uint64_t number;
 
-    if (node->kind != NODE_GROUP && node->kind != NODE_LIST) {
-        print_literal(why, node);
-        buf_puts(why, " ");
-    }
-    if (setting->type == CONF_SIZE && integer) {
-        buf_puts(why, "is not a string; write ");
-        suggest_size(why, number);
-        return;
-    }
-    if (setting->type == CONF_DURATION && integer) {
-        buf_printf(why, "is not a string; write \"%llus\"",
-                   (unsigned long long)number);
-        return;
-    }
-    buf_printf(why, "is %s, %s", conf_node_kind_text(node->kind),
-               wanted(setting->type));
     switch (setting->type) {
     case CONF_COUNT:
-        if (node->kind == NODE_STRING && slice_to_u64(text, &number))
+        if (node->kind == NODE_STRING && slice_to_u64(node->string, &number))
             buf_printf(why, ": write %llu without quotes",
                        (unsigned long long)number);
         break;
@@ -199,6 +178,35 @@ explain_type(const struct conf_setting *setting, const struct conf_node *node,
     case CONF_SIZE:
         break;
     }
+}
+
+/* "5 is a number, a string is wanted: write "5"": both types and the cure. */
+static void
+explain_type(const struct conf_setting *setting, const struct conf_node *node,
+             struct buf *why)
+{
+    bool negative = false;
+    uint64_t number = 0;
+    bool integer = node->kind == NODE_NUMBER &&
+                   read_integer(node->literal, &negative, &number) && !negative;
+
+    if (node->kind != NODE_GROUP && node->kind != NODE_LIST) {
+        print_literal(why, node);
+        buf_puts(why, " ");
+    }
+    if (setting->type == CONF_SIZE && integer) {
+        buf_puts(why, "is not a string; write ");
+        suggest_size(why, number);
+        return;
+    }
+    if (setting->type == CONF_DURATION && integer) {
+        buf_printf(why, "is not a string; write \"%llus\"",
+                   (unsigned long long)number);
+        return;
+    }
+    buf_printf(why, "is %s, %s", conf_node_kind_text(node->kind),
+               wanted(setting->type));
+    suggest(setting, node, why);
 }
 
 static void
