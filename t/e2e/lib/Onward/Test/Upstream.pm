@@ -59,7 +59,10 @@ sub connections ($self) { return scalar(() = glob "$self->{dir}/*.in") }
 
 # Envelope and content of what was committed.
 sub committed ($self) {
-    return map { slurp($_) } sort glob "$self->{dir}/*.commit";
+    my %number = map {m{/(\d+)\.(\d+)\.commit$} ? ($_ => $1 * 1000 + $2) : ()}
+        glob "$self->{dir}/*.commit";
+    return map { slurp($_) }
+        sort { $number{$a} <=> $number{$b} } keys %number;
 }
 
 package Onward::Test::Upstream::Conversation;

@@ -1,0 +1,98 @@
+# dkimpy over many messages.
+#
+#   verify DNS.json FILE...   one line for each signature: FILE SELECTOR
+#                             pass|REASON
+#   flip DNS.json FILE...     every octet of what is signed is changed, one by
+#                             one, and fields are added: "FILE octets N" if no
+#                             change verified, else "FILE passed OFFSET"
+import json
+import sys
+
+import dkim
+
+
+class Judge:
+    def __init__(self, path):
+        with open(path) as f:
+            self.records = json.load(f)
+
+    def lookup(self, name, timeout=5):
+        name = name.decode() if isinstance(name, bytes) else name
+        text = self.records.get(name.rstrip(".").lower())
+        return text.encode() if text is not None else None
+
+    def verify(self, message, index=0):
+        verifier = dkim.DKIM(message)
+        try:
+            verdict = "pass" if verifier.verify(
+                idx=index, dnsfunc=self.lookup) else "fail"
+        except Exception as e:  # what it raises is a verdict too
+            verdict = repr(e)
+        return (verifier.selector or b"?").decode(), verdict
+
+
+def count_signatures(message):
+    fields, _ = dkim.rfc822_parse(message)
+    return sum(1 for f in fields if f[0].lower() == b"dkim-signature")
+
+
+def verify(judge, path):
+    with open(path, "rb") as f:
+        message = f.read()
+    for i in range(count_signatures(message)):
+        selector, verdict = judge.verify(message, i)
+        print(path, selector, verdict.replace("\n", " "))
+
+
+def top_signature(message):
+    """Where the topmost field ends, and where its b= value begins."""
+    end = 0
+    while True:
+        end = message.index(b"\r\n", end) + 2
+        if message[end:end + 1] not in (b" ", b"\t"):
+            break
+    return end, message.index(b"\r\n b=", 0, end) + 5
+
+
+def flip(judge, path):
+    with open(path, "rb") as f:
+        message = f.read()
+    if judge.verify(message)[1] != "pass":
+        print(path, "does not verify unchanged")
+        return
+    field, b = top_signature(message)
+    count = 0
+    for at in list(range(len(b"DKIM-Signature"), field)) \
+            + list(range(field, len(message))):
+        octet = message[at]
+        # White space is not signed as such; a letter's case is no change in
+        # a name, and the last digits of base64 can hold unused bits.
+        if octet in b" \t\r\n" or (b <= at < field and octet in b"=\r\n "):
+            continue
+        changed = bytearray(message)
+        changed[at] = ord("x") if octet != ord("x") else ord("y")
+        count += 1
+        if judge.verify(bytes(changed))[1] == "pass":
+            print(path, "passed", at, message[at:at + 20])
+            return
+    for added in (b"From: boss@bank.example\r\n", b"Subject: other\r\n",
+                  b"Date: Mon, 23 Nov 2026 08:00:00 +0000\r\n",
+                  b"To: x@y.example\r\n", b"Reply-To: x@y.example\r\n",
+                  b"Content-Type: text/html\r\n",
+                  b"Message-ID: <x@y.example>\r\n", b"Sender: x@y.example\r\n"):
+        for where in (0, field):
+            count += 1
+            changed = message[:where] + added + message[where:]
+            if judge.verify(changed)[1] == "pass":
+                print(path, "passed with", added)
+                return
+    print(path, "octets", count)
+
+
+def main():
+    judge = Judge(sys.argv[2])
+    for path in sys.argv[3:]:
+        {"verify": verify, "flip": flip}[sys.argv[1]](judge, path)
+
+
+main()
