@@ -322,6 +322,9 @@ handle_requests(struct relay_session *s, struct slice *octets)
         if (event == SMTP_SERVER_MORE || event == SMTP_SERVER_BUSY)
             break;
         handle_request(s, event, &request);
+        /* What a refused MAIL left behind must not add up. */
+        if (s->tx == NULL)
+            arena_reset(&s->arena);
         /* The engine may have ended it at the last error. */
         if (s->server.state == SMTP_SERVER_CLOSED && s->phase != PHASE_ENDED &&
             !s->server.busy) {
