@@ -206,6 +206,11 @@ content_start_sending(struct relay_session *s)
         fail_outbound(s, lost);
         return;
     }
+    /* Nothing was read from the client meanwhile, so nobody has noticed. */
+    if (s->client_lost || !s->ops->client_present(s->ctx)) {
+        client_is_gone(s);
+        return;
+    }
     content_take_fields(s);
     for (unsigned i = 0; i < s->outbound_count; i++)
         if (is_active(s->outbounds[i])) {
