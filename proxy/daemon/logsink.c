@@ -9,7 +9,8 @@
 
 enum {
     QUEUE_MAX = 1024 * 1024, /* octets */
-    RETRY = 50,              /* ms, while lines wait */
+    RETRY = 10,              /* ms, while lines wait; doubled as long as */
+    RETRY_MAX = 160,         /* nothing moves */
     RECONNECT = 1000,        /* ms, at most one attempt */
     REPEATS = 16,            /* different lines of trouble in a minute */
     REPEAT_TIME = 60 * 1000,
@@ -38,6 +39,8 @@ struct logsink {
     TAILQ_HEAD(, queued) queue;
     size_t queued; /* octets */
     uint64_t dropped;
+    uint64_t written;   /* octets, ever */
+    unsigned interval;  /* of retry */
     uint64_t connected; /* when that was tried, ms */
     struct repeat repeats[REPEATS];
     uv_timer_t retry;
@@ -65,6 +68,7 @@ try_write(struct logsink *s, struct slice octets, size_t *gone)
             logtarget_write(&s->target, slice_tail(octets, *gone), &count)) {
         case LOGTARGET_DONE:
             *gone += count;
+            s->written += count;
             break;
         case LOGTARGET_AGAIN:
             return false;
@@ -99,8 +103,10 @@ enqueue(struct logsink *s, struct slice octets, size_t gone)
     memcpy(queued->octets, octets.ptr, octets.len);
     TAILQ_INSERT_TAIL(&s->queue, queued, next);
     s->queued += octets.len;
-    if (!uv_is_active((uv_handle_t *)&s->retry))
-        uv_timer_start(&s->retry, on_retry, RETRY, RETRY);
+    if (!uv_is_active((uv_handle_t *)&s->retry)) {
+        s->interval = RETRY;
+        uv_timer_start(&s->retry, on_retry, RETRY, 0);
+    }
 }
 
 static void
@@ -148,7 +154,6 @@ drain_queue(struct logsink *s)
         s->queued -= queued->len;
         free(queued);
     }
-    uv_timer_stop(&s->retry);
     if (s->dropped != 0) {
         struct buf text = { 0 };
         buf_printf(&text, "log: %llu lines dropped",
@@ -162,7 +167,15 @@ drain_queue(struct logsink *s)
 static void
 on_retry(uv_timer_t *timer)
 {
-    drain_queue(timer->data);
+    struct logsink *s = timer->data;
+    uint64_t before = s->written;
+
+    drain_queue(s);
+    s->interval = s->written != before      ? RETRY
+                  : s->interval < RETRY_MAX ? 2 * s->interval
+                                            : RETRY_MAX;
+    if (!TAILQ_EMPTY(&s->queue))
+        uv_timer_start(timer, on_retry, s->interval, 0);
 }
 
 /* ---- repeated trouble -------------------------------------------------- */
