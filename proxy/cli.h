@@ -9,9 +9,9 @@
 
 enum {
     CLI_OK = 0,
-    CLI_NO = 1,           /* the answer is no */
+    CLI_NO = 1, /* the answer is no */
     CLI_USAGE = 64,
-    CLI_BAD_DATA = 65,    /* input data */
+    CLI_BAD_DATA = 65, /* input data */
     CLI_UNREACHABLE = 69,
     CLI_TRY_AGAIN = 75,
     CLI_BAD_CONF = 78,
@@ -37,8 +37,7 @@ struct command {
 extern const struct command commands[]; /* ends with name NULL */
 
 /* "onward: TEXT" on standard error. */
-void cli_error(const char *format, ...)
-    __attribute__((format(printf, 1, 2)));
+void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Prints the usage line of the command and returns CLI_USAGE. */
 int cli_usage(const char *name);

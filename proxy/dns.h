@@ -5,7 +5,10 @@
 
 #include "conf.h"
 
-enum dns_type { DNS_TXT, DNS_MX };
+enum dns_type {
+    DNS_TXT,
+    DNS_MX
+};
 
 enum dns_status {
     DNS_FOUND,

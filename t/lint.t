@@ -81,11 +81,12 @@ nowhere(
 );
 
 my %home = (
-    'openssl/'    => qr{^lib/(?:srs/mac|mail/trace|dkim/[^/]+)\.[ch]$},
+    'openssl/'    => qr{^(?:lib/(?:srs/mac|mail/trace|dkim/[^/]+)
+            |proxy/digest)\.[ch]$}x,
     'uv.h'        => qr{^proxy/},
     'libconfig.h' => qr{^lib/conf/load\.c$},
     'pcre2.h'     => qr{^lib/table/rules\.c$},
-    'lmdb.h'      => qr{^(?:lib/table/lmdb|proxy/daemon/senders)\.c$},
+    'lmdb.h'      => qr{^(?:lib/table/lmdb|proxy/daemon/senderstore)\.c$},
     'ares.h'      => qr{^proxy/dns\.c$},
     'idn2.h'      => qr{^lib/(?:mail/from|smtp/path)\.c$},
 );

@@ -8,7 +8,10 @@
 
 /* Small, because a transaction of the usual size needs some hundred octets
  * and thousands of them may be open at once. */
-enum { BLOCK = 1024, ALIGN = alignof(max_align_t) };
+enum {
+    BLOCK = 1024,
+    ALIGN = alignof(max_align_t)
+};
 
 struct arena_block {
     struct arena_block *next;
@@ -61,8 +64,7 @@ arena_alloc(struct arena *a, size_t size)
 {
     size = rounded(size);
     void *ptr = take(a, size);
-    return ptr != NULL ? ptr
-                       : add_block(a, mem_alloc(block_size(size)), size);
+    return ptr != NULL ? ptr : add_block(a, mem_alloc(block_size(size)), size);
 }
 
 void *

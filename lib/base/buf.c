@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMALLEST = 64 };
+enum {
+    SMALLEST = 64
+};
 
 void
 buf_free(struct buf *b)

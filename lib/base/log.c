@@ -4,7 +4,10 @@
 
 /* A line longer than this is cut: syslog daemons cut at 8 KiB at the latest,
  * and in the middle of a key. */
-enum { VALUE_MAX = 2048, LIST_MAX = 100 };
+enum {
+    VALUE_MAX = 2048,
+    LIST_MAX = 100
+};
 
 size_t
 utf8_length(struct slice s)
@@ -227,8 +230,8 @@ log_end(struct log_line *line, const struct log_sink *sink)
 }
 
 void
-log_message(const struct log_sink *sink, enum log_level level,
-            struct slice id, const char *format, ...)
+log_message(const struct log_sink *sink, enum log_level level, struct slice id,
+            const char *format, ...)
 {
     struct buf text = { 0 };
     struct log_line line;

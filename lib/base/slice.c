@@ -76,8 +76,7 @@ slice_trim(struct slice s)
 {
     while (s.len != 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
         s = slice_tail(s, 1);
-    while (s.len != 0 &&
-           (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+    while (s.len != 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
         s.len--;
     return s;
 }

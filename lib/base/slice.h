@@ -15,7 +15,10 @@ struct slice {
 };
 
 /* A slice of a string literal; also usable in static initializers. */
-#define SLICE(literal) { (literal), sizeof(literal) - 1 }
+#define SLICE(literal)                                                         \
+    {                                                                          \
+        (literal), sizeof(literal) - 1                                         \
+    }
 #define SLICE_OF(literal) ((struct slice)SLICE(literal))
 
 /* For printf: "%.*s", SLICE_ARG(s). */

@@ -25,12 +25,19 @@ void dkim_relax_field(struct slice raw, struct buf *out);
 
 /* ---- keys -------------------------------------------------------------- */
 
-enum dkim_algorithm { DKIM_RSA_SHA256, DKIM_ED25519_SHA256 };
-enum dkim_key_state { DKIM_KEY_NEXT, DKIM_KEY_ACTIVE, DKIM_KEY_OLD };
+enum dkim_algorithm {
+    DKIM_RSA_SHA256,
+    DKIM_ED25519_SHA256
+};
+enum dkim_key_state {
+    DKIM_KEY_NEXT,
+    DKIM_KEY_ACTIVE,
+    DKIM_KEY_OLD
+};
 
 struct dkim_key {
-    unsigned refs; /* loop thread only */
-    struct slice domain;   /* A-labels, lower case */
+    unsigned refs;       /* loop thread only */
+    struct slice domain; /* A-labels, lower case */
     struct slice selector;
     enum dkim_algorithm algorithm;
     enum dkim_key_state state;
@@ -123,7 +130,9 @@ const struct dkim_key *dkim_keyset_key(const struct dkim_keyset *set,
  * of the nearest parent that has any. At most `max` are stored; returns how
  * many. *domain is the one whose keys they are.
  */
-enum { DKIM_SIGNATURES_MAX = 8 };
+enum {
+    DKIM_SIGNATURES_MAX = 8
+};
 size_t dkim_keyset_find(const struct dkim_keyset *set, struct slice domain,
                         bool subdomains, const struct dkim_key **keys,
                         size_t max, struct slice *found);

@@ -5,11 +5,11 @@
 #include "dkim.h"
 
 struct dkim_field {
-    struct slice algorithm; /* a= */
-    struct slice domain;    /* d= */
-    struct slice selector;  /* s= */
-    int64_t made;           /* t= */
-    int64_t expires;        /* x=; 0: none */
+    struct slice algorithm;    /* a= */
+    struct slice domain;       /* d= */
+    struct slice selector;     /* s= */
+    int64_t made;              /* t= */
+    int64_t expires;           /* x=; 0: none */
     const struct slice *names; /* h=, in this order */
     size_t name_count;
     struct slice body_hash; /* bh=, in base64 */
@@ -23,8 +23,7 @@ bool dkim_field_print(const struct dkim_field *field, struct buf *out,
                       size_t *column);
 
 /* The signature in base64, folded, and the final CRLF. */
-bool dkim_field_finish(struct slice signature, size_t column,
-                       struct buf *out);
+bool dkim_field_finish(struct slice signature, size_t column, struct buf *out);
 
 /* Standard base64 with padding. */
 bool dkim_base64(struct slice octets, struct buf *out);

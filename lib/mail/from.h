@@ -30,8 +30,7 @@ enum mail_from_status mail_from_domain(const struct mail_header *header,
  * an answer here. */
 enum mail_from_status mail_from_domains(const struct mail_header *header,
                                         struct arena *arena,
-                                        struct slice **domains,
-                                        size_t *count);
+                                        struct slice **domains, size_t *count);
 
 const char *mail_from_status_word(enum mail_from_status status);
 

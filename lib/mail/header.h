@@ -22,10 +22,10 @@ enum mail_oddity {
     MAIL_LEADING_FOLD = 1 << 1, /* begins with a continuation line */
     MAIL_BLANK_BEFORE_COLON = 1 << 2,
     MAIL_BYTE_ORDER_MARK = 1 << 3,
-    MAIL_MBOX_FROM = 1 << 4,    /* "From " first */
-    MAIL_FORM_FEED = 1 << 5,    /* VT or FF in a field */
-    MAIL_HUGE_FIELD = 1 << 6,   /* over 102,400 octets: cleanup cuts it */
-    MAIL_BAD_NAME = 1 << 7,     /* a name that is not printable ASCII */
+    MAIL_MBOX_FROM = 1 << 4,  /* "From " first */
+    MAIL_FORM_FEED = 1 << 5,  /* VT or FF in a field */
+    MAIL_HUGE_FIELD = 1 << 6, /* over 102,400 octets: cleanup cuts it */
+    MAIL_BAD_NAME = 1 << 7,   /* a name that is not printable ASCII */
 };
 
 struct mail_header {

@@ -21,7 +21,9 @@ enum mail_spool_status {
     MAIL_SPOOL_FAILED, /* EIO and the rest: 451 */
 };
 
-enum { MAIL_SPOOL_WINDOW = 64 * 1024 };
+enum {
+    MAIL_SPOOL_WINDOW = 64 * 1024
+};
 
 /* All zeroes, then mail_spool_init. */
 struct mail_spool {

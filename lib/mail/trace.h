@@ -13,7 +13,9 @@ unsigned mail_trace_hops(const struct mail_header *header);
  * The loop mark: a keyed 64-bit MAC of the alias address (lower-cased), as 16
  * hex digits. The key is the first SRS secret; label "onward-loop".
  */
-enum { MAIL_LOOP_TOKEN = 16 };
+enum {
+    MAIL_LOOP_TOKEN = 16
+};
 bool mail_loop_token(struct slice secret, struct slice alias,
                      char token[MAIL_LOOP_TOKEN]);
 
@@ -28,7 +30,7 @@ void mail_loop_print(const char token[MAIL_LOOP_TOKEN], struct buf *out);
 void mail_date_print(int64_t now, struct buf *out);
 
 /* "Message-ID: <TIME.RANDOM@hostname>" CRLF; unique: an argument. */
-void mail_message_id_print(int64_t now, uint64_t unique,
-                           struct slice hostname, struct buf *out);
+void mail_message_id_print(int64_t now, uint64_t unique, struct slice hostname,
+                           struct buf *out);
 
 #endif

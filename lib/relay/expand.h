@@ -24,7 +24,9 @@ enum expand_status {
     EXPAND_BUSY,  /* call again, without an answer, in a few ms */
 };
 
-enum { EXPAND_DEPTH = 10 };
+enum {
+    EXPAND_DEPTH = 10
+};
 
 struct expand_item {
     struct smtp_path path;
@@ -36,10 +38,10 @@ struct expand_item {
 };
 
 struct expand_counts {
-    bool srs_tried;        /* an SRS address of ours was judged */
-    enum srs_status srs;   /* with this result */
-    bool srs_rewritten;    /* the sender got an SRS address */
-    bool srs_stored;       /* or a token */
+    bool srs_tried;      /* an SRS address of ours was judged */
+    enum srs_status srs; /* with this result */
+    bool srs_rewritten;  /* the sender got an SRS address */
+    bool srs_stored;     /* or a token */
 };
 
 struct expand {
@@ -56,9 +58,9 @@ struct expand {
     enum relay_fate fate;
     enum outcome outcome;    /* when fate is RELAY_REFUSE */
     struct smtp_reply reply; /* then */
-    bool not_null; /* genuine SRS address, sender not null: refuse at DATA */
-    bool from_alias;          /* an alias answered: it gets a loop mark */
-    struct slice detail;      /* for the log: the address that failed */
+    bool not_null;   /* genuine SRS address, sender not null: refuse at DATA */
+    bool from_alias; /* an alias answered: it gets a loop mark */
+    struct slice detail; /* for the log: the address that failed */
     struct relay_target *targets;
     size_t target_count;
     struct relay_step *steps;
@@ -106,8 +108,8 @@ void expand_refuse(struct expand *e, enum outcome outcome);
 enum expand_status expand_find_local(struct expand *e, struct slice domain,
                                      const struct table_answer *answer,
                                      bool *ours);
-enum expand_status
-expand_find_srs_domain(struct expand *e, const struct table_answer *answer);
+enum expand_status expand_find_srs_domain(struct expand *e,
+                                          const struct table_answer *answer);
 enum expand_status expand_judge_sender(struct expand *e,
                                        const struct table_answer *answer);
 void expand_rewrite_sender(struct expand *e);

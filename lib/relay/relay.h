@@ -77,8 +77,7 @@ struct relay_ops {
     /* Done with it; no event follows. ehlo: what it offers, and it may be kept
      * for other sessions for idle_timeout. NULL: an envelope is open on it, so
      * say QUIT and close. The same outbound may be dialled again at once. */
-    void (*release)(void *ctx, unsigned outbound,
-                    const struct smtp_ehlo *ehlo);
+    void (*release)(void *ctx, unsigned outbound, const struct smtp_ehlo *ehlo);
 
     /* relay_on_looked_up follows. The query's slices live until then. */
     void (*look_up)(void *ctx, const struct table_query *query);
@@ -102,10 +101,15 @@ struct relay_ops {
 /* ---- what sessions of a process share ---- */
 
 enum relay_result {
-    RELAY_ACCEPTED, RELAY_REJECTED, RELAY_DEFERRED, RELAY_ABORTED,
+    RELAY_ACCEPTED,
+    RELAY_REJECTED,
+    RELAY_DEFERRED,
+    RELAY_ABORTED,
     RELAY_DISCARDED,
 };
-enum { RELAY_RESULTS = RELAY_DISCARDED + 1 };
+enum {
+    RELAY_RESULTS = RELAY_DISCARDED + 1
+};
 
 /* Counters for /metrics and status; the reasons are those of outcome.c. */
 struct relay_counters {
@@ -133,8 +137,8 @@ struct relay_shared {
     /* Failures of SRS verification in the current minute. */
     int64_t srs_minute;
     unsigned srs_failures;
-    uint64_t next_id;  /* of sessions; seeded by the process */
-    uint64_t unique;   /* for Message-ID; random, seeded by the process */
+    uint64_t next_id; /* of sessions; seeded by the process */
+    uint64_t unique;  /* for Message-ID; random, seeded by the process */
     bool draining;
 };
 
@@ -143,8 +147,8 @@ struct relay_shared {
 /* The time of an event. Wall clock for stamps and logs, a monotonic clock for
  * intervals. */
 struct relay_time {
-    int64_t wall;  /* seconds since 1970 */
-    uint64_t ms;   /* monotonic, milliseconds */
+    int64_t wall; /* seconds since 1970 */
+    uint64_t ms;  /* monotonic, milliseconds */
 };
 
 enum relay_welcome {
@@ -158,13 +162,11 @@ enum relay_welcome {
  * A new session on a listener; it takes a reference of conf. peer: address of
  * the connection for logs, when no XFORWARD says more (copied). Greets at once.
  */
-struct relay_session *relay_new(struct conf *conf,
-                                const struct conf_listener *listener,
-                                struct relay_shared *shared,
-                                struct relay_counters *counters,
-                                const struct relay_ops *ops, void *ctx,
-                                struct slice peer, enum relay_welcome welcome,
-                                struct relay_time now);
+struct relay_session *
+relay_new(struct conf *conf, const struct conf_listener *listener,
+          struct relay_shared *shared, struct relay_counters *counters,
+          const struct relay_ops *ops, void *ctx, struct slice peer,
+          enum relay_welcome welcome, struct relay_time now);
 
 /* Only when no job, lookup or store request is out (the process counts). */
 void relay_free(struct relay_session *session);
@@ -179,19 +181,21 @@ bool relay_wants_client(const struct relay_session *session);
  */
 size_t relay_on_client_octets(struct relay_session *session,
                               struct slice octets, struct relay_time now);
-void relay_on_client_lost(struct relay_session *session,
-                          struct relay_time now);
+void relay_on_client_lost(struct relay_session *session, struct relay_time now);
 
 /* Connected. known: NULL for a new connection; else one that was released
  * before, with its handshake done. */
 void relay_on_upstream_open(struct relay_session *session, unsigned outbound,
                             const struct smtp_ehlo *known,
                             struct relay_time now);
-void relay_on_upstream_octets(struct relay_session *session,
-                              unsigned outbound, struct slice octets,
-                              struct relay_time now);
+void relay_on_upstream_octets(struct relay_session *session, unsigned outbound,
+                              struct slice octets, struct relay_time now);
 /* Not connected, or not any more. */
-enum relay_lost { RELAY_LOST_REFUSED, RELAY_LOST_TIMEOUT, RELAY_LOST_CLOSED };
+enum relay_lost {
+    RELAY_LOST_REFUSED,
+    RELAY_LOST_TIMEOUT,
+    RELAY_LOST_CLOSED
+};
 void relay_on_upstream_lost(struct relay_session *session, unsigned outbound,
                             enum relay_lost how, struct relay_time now);
 void relay_on_writable(struct relay_session *session, unsigned outbound,
@@ -201,8 +205,7 @@ void relay_on_looked_up(struct relay_session *session,
                         const struct table_answer *answer,
                         struct relay_time now);
 void relay_on_stored(struct relay_session *session,
-                     const struct table_answer *answer,
-                     struct relay_time now);
+                     const struct table_answer *answer, struct relay_time now);
 void relay_on_signed(struct relay_session *session, struct relay_time now);
 void relay_on_deadline(struct relay_session *session, struct relay_time now);
 
@@ -241,7 +244,7 @@ struct relay_explained {
         struct slice rule;
         struct slice origin;
         unsigned depth;
-    } *steps;
+    } * steps;
     size_t step_count;
 };
 
@@ -269,8 +272,8 @@ struct relay_signing_input {
     enum conf_role role;
     const struct mail_header *header;
     struct slice reverse_path; /* as the client gave it */
-    bool related;      /* take From and reverse-path as related (`dkim sign`
-                        * without an envelope) */
+    bool related; /* take From and reverse-path as related (`dkim sign`
+                   * without an envelope) */
     bool leaves;
     struct slice srs_domain; /* of what leaves */
 };

@@ -5,7 +5,9 @@
 
 /* A window of content on its way upstream: large enough for few system calls,
  * small enough for thousands of sessions. */
-enum { SEND_WINDOW = MAIL_SPOOL_WINDOW };
+enum {
+    SEND_WINDOW = MAIL_SPOOL_WINDOW
+};
 
 /* ---- sending ---- */
 

@@ -30,9 +30,9 @@ struct recipient { /* one RCPT of the client */
     struct smtp_rcpt rcpt;
     bool accepted;
     bool discarded;
-    bool not_null;  /* genuine SRS address, but no bounce */
-    bool alias;     /* gets a loop mark */
-    bool rewritten; /* what goes upstream is another address */
+    bool not_null;        /* genuine SRS address, but no bounce */
+    bool alias;           /* gets a loop mark */
+    bool rewritten;       /* what goes upstream is another address */
     enum outcome outcome; /* when it was refused */
 };
 
@@ -49,14 +49,14 @@ struct offer {
     struct recipient *recipient;
     enum offer_state state;
     bool in_flight; /* its RCPT was sent, the reply is to come */
-    bool wanted; /* false: its alias was refused, it must not get mail */
+    bool wanted;    /* false: its alias was refused, it must not get mail */
     struct smtp_reply reply;
 };
 
 /* ---- outbounds ---- */
 
 enum outbound_state {
-    OUTBOUND_CLOSED,   /* no connection */
+    OUTBOUND_CLOSED, /* no connection */
     OUTBOUND_DIALLING,
     OUTBOUND_GREETING, /* connected, the handshake is under way */
     OUTBOUND_OPEN,     /* commands may be sent */
@@ -68,7 +68,12 @@ enum outbound_state {
 };
 
 /* MAIL_DUE: XFORWARD has been printed for this envelope, MAIL is next. */
-enum outbound_mail { MAIL_UNSENT, MAIL_DUE, MAIL_SENT, MAIL_ACCEPTED };
+enum outbound_mail {
+    MAIL_UNSENT,
+    MAIL_DUE,
+    MAIL_SENT,
+    MAIL_ACCEPTED
+};
 
 struct outbound {
     unsigned index;
@@ -76,9 +81,9 @@ struct outbound {
     enum outbound_mail mail;
     struct smtp_client client;
     struct buf xforward; /* XFORWARD commands that are still to be sent */
-    bool reused;  /* an idle connection: if it is stale, dial again */
+    bool reused;         /* an idle connection: if it is stale, dial again */
     bool redialled;
-    bool rebuild; /* the envelope upstream is not the one we want */
+    bool rebuild;   /* the envelope upstream is not the one we want */
     bool replaying; /* it is being built a second time, before DATA */
     /* The group (DESIGN 2, 4). */
     struct slice reverse_path;
@@ -91,8 +96,8 @@ struct outbound {
     /* Content. */
     struct buf fields; /* what we prepend */
     struct dot_encoder encoder;
-    uint64_t sent;     /* octets of the spool */
-    bool writable;     /* no window is under way */
+    uint64_t sent; /* octets of the spool */
+    bool writable; /* no window is under way */
     struct smtp_reply final;
 };
 
@@ -105,7 +110,7 @@ enum phase {
     PHASE_REBUILDING, /* DATA: envelopes are built again */
     PHASE_CONTENT,    /* the client sends content */
     PHASE_SIGNING,
-    PHASE_SENDING,    /* content and dots go upstream */
+    PHASE_SENDING, /* content and dots go upstream */
     PHASE_ENDED,
 };
 
@@ -116,7 +121,7 @@ struct transaction {
     struct recipient **last_recipient;
     size_t attempts; /* RCPT commands */
     size_t accepted;
-    size_t offers;   /* wanted addresses upstream */
+    size_t offers; /* wanted addresses upstream */
     struct recipient *current;
     struct expand expand;
     struct smtp_reply worst; /* of the refused recipients */
@@ -124,18 +129,18 @@ struct transaction {
     uint64_t started, content_started, content_ended, signed_at; /* ms */
     /* Content. */
     struct mail_spool spool;
-    struct buf scratch;       /* decoded octets on their way to the spool */
-    enum outcome trouble;     /* sticky; OUTCOME_NONE: none */
-    bool blank_line;          /* the header is complete */
-    size_t line_length;       /* of the line at the end, while in the header */
+    struct buf scratch;   /* decoded octets on their way to the spool */
+    enum outcome trouble; /* sticky; OUTCOME_NONE: none */
+    bool blank_line;      /* the header is complete */
+    size_t line_length;   /* of the line at the end, while in the header */
     uint64_t header_length;
-    struct buf header_text;   /* when the spool does not hold it in memory */
+    struct buf header_text; /* when the spool does not hold it in memory */
     struct mail_header header;
     struct relay_sign_job job;
-    struct buf dkim;          /* for the log: "d/s,d/s" or "none(why)" */
+    struct buf dkim; /* for the log: "d/s,d/s" or "none(why)" */
     const char *unsigned_because;
-    unsigned dots;            /* outbounds that were accepted */
-    bool dot_written;         /* upstream may have the message */
+    unsigned dots;    /* outbounds that were accepted */
+    bool dot_written; /* upstream may have the message */
 };
 
 struct relay_session {
@@ -155,9 +160,9 @@ struct relay_session {
     bool retry_lookup;  /* a locked table: the deadline is for asking again */
     char peer_text[PEER_MAX];
     struct slice peer; /* points into it */
-    struct buf out; /* for the client, flushed once per event */
+    struct buf out;    /* for the client, flushed once per event */
     struct smtp_server server;
-    struct arena arena; /* of the transaction */
+    struct arena arena;     /* of the transaction */
     struct transaction *tx; /* NULL between transactions */
     struct outbound *outbounds[OUTBOUNDS_MAX];
     unsigned outbound_count;
@@ -212,8 +217,7 @@ void outbound_free(struct outbound *o);
 void content_begin(struct relay_session *s);
 void content_fail(struct relay_session *s, enum outcome outcome);
 bool content_loop_token(const struct relay_session *s,
-                        const struct recipient *r,
-                        char token[MAIL_LOOP_TOKEN]);
+                        const struct recipient *r, char token[MAIL_LOOP_TOKEN]);
 void content_take(struct relay_session *s); /* tx->scratch to the spool */
 void content_end(struct relay_session *s);
 void content_on_signed(struct relay_session *s);

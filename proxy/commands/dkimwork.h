@@ -19,9 +19,8 @@ struct conf *dkim_load(const struct cli *cli);
  * lower-case A-labels in the arena, empty for all. False: it was told what is
  * wrong; return CLI_USAGE.
  */
-bool dkim_domain_argument(const char *command, bool all, int argc,
-                          char **argv, struct arena *arena,
-                          struct slice *domain);
+bool dkim_domain_argument(const char *command, bool all, int argc, char **argv,
+                          struct arena *arena, struct slice *domain);
 
 /* Is it a key of this domain (empty: of any)? */
 bool dkim_is_of(const struct dkim_key *key, struct slice domain);

@@ -29,8 +29,8 @@ struct listener {
     char *made;  /* path of a unix socket that we made; or NULL */
 };
 
-/* All of the configuration's listeners, and the socketmap server. False: each that could not be bound
- * has a line in errors. */
+/* All of the configuration's listeners, and the socketmap server. False: each
+ * that could not be bound has a line in errors. */
 bool listeners_bind(struct daemon *daemon, struct buf *errors);
 bool listeners_listen(struct daemon *daemon, struct buf *errors);
 

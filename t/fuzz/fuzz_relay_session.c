@@ -21,12 +21,24 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { UPSTREAMS = 16, CLIENT_MAX = 70000 };
+enum {
+    UPSTREAMS = 16,
+    CLIENT_MAX = 70000
+};
 
 /* What a server at the other end would understand of what we sent. */
 struct upstream {
-    enum { CLOSED, DIALLED, OPEN } state;
-    enum { COMMANDS, DATA_SENT, CONTENT, DOT_WRITTEN } mode;
+    enum {
+        CLOSED,
+        DIALLED,
+        OPEN
+    } state;
+    enum {
+        COMMANDS,
+        DATA_SENT,
+        CONTENT,
+        DOT_WRITTEN
+    } mode;
     unsigned mails, rcpts; /* commands since connecting or RSET */
     struct dot_decoder decoder;
     struct buf line;  /* of ours */
@@ -60,8 +72,7 @@ on_reply_line(struct world *w, struct slice line)
         if (ascii_is_control(line.ptr[i]))
             abort();
     if (!ascii_is_digit(line.ptr[0]) || !ascii_is_digit(line.ptr[1]) ||
-        !ascii_is_digit(line.ptr[2]) || line.ptr[0] < '2' ||
-        line.ptr[0] > '5')
+        !ascii_is_digit(line.ptr[2]) || line.ptr[0] < '2' || line.ptr[0] > '5')
         abort();
     if (line.ptr[3] == '-')
         return;
@@ -177,8 +188,8 @@ to_upstream(void *ctx, unsigned i, struct slice octets)
         buf_append(&up->line, slice_head(octets, end + 1));
         octets = slice_tail(octets, end + 1);
         if (up->line.ptr[up->line.len - 1] == '\n') {
-            on_command_line(
-                up, slice_head(buf_slice(&up->line), up->line.len - 2));
+            on_command_line(up,
+                            slice_head(buf_slice(&up->line), up->line.len - 2));
             buf_clear(&up->line);
         }
     }
@@ -253,7 +264,7 @@ finish(void *ctx)
 }
 
 static const struct relay_ops ops = {
-    to_client, dial, to_upstream, drop,     release, look_up,
+    to_client, dial, to_upstream,    drop,     release, look_up,
     store,     sign, client_present, deadline, finish,
 };
 
@@ -433,13 +444,12 @@ static void
 event(struct world *w, uint8_t op, uint8_t arg)
 {
     unsigned i = arg & 3;
-    struct table_answer answer = { .status = arg & 1 ? TABLE_FOUND
+    struct table_answer answer = { .status = arg & 1   ? TABLE_FOUND
                                              : arg & 2 ? TABLE_MISS
                                                        : TABLE_ERROR,
                                    .value = SLICE("t@u.example") };
-    static const struct smtp_ehlo known = {
-        .keywords = SMTP_HAS_ALL, .xforward = 127
-    };
+    static const struct smtp_ehlo known = { .keywords = SMTP_HAS_ALL,
+                                            .xforward = 127 };
 
     switch (op % 16) {
     case 0:
