@@ -20,151 +20,19 @@
  *
  * Whatever we do must be in the file, and in its order.
  */
-#include "relay.h"
+#include "relay_world.h"
 
-#include <assert.h>
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-enum { UPSTREAMS = 4, LINES_MAX = 4000 };
-
-struct upstream {
-    struct buf sent; /* to upstream, not yet looked at */
-    enum { CLOSED, DIALLED, OPEN } state;
-};
 
 struct run {
     const char *file;
     unsigned line;
     bool failed;
-    struct conf *conf;
-    struct relay_shared shared;
-    struct relay_counters counters[2];
-    struct relay_session *session;
-    struct relay_time now;
-    struct buf from_client; /* not taken yet */
-    struct buf to_client;
-    struct buf log;
-    struct upstream up[UPSTREAMS];
-    struct buf effects; /* one a line */
-    struct relay_sign_job *job;
-    bool hold_sign, client_gone, asked, finished, wrote[UPSTREAMS];
-    unsigned deadline;
-    char directory[64];
+    struct world world;
 };
-
-/* ---- the recorder ---- */
-
-static void
-to_client(void *ctx, struct slice octets)
-{
-    struct run *run = ctx;
-    buf_append(&run->to_client, octets);
-}
-
-static void
-dial(void *ctx, unsigned outbound, enum relay_dial how)
-{
-    struct run *run = ctx;
-    assert(outbound < UPSTREAMS);
-    run->up[outbound].state = DIALLED;
-    buf_printf(&run->effects, "dialled%s %u\n",
-               how == RELAY_DIAL_FRESH ? " fresh" : "", outbound);
-}
-
-static void
-to_upstream(void *ctx, unsigned outbound, struct slice octets)
-{
-    struct run *run = ctx;
-    assert(run->up[outbound].state == OPEN);
-    buf_append(&run->up[outbound].sent, octets);
-    run->wrote[outbound] = true;
-}
-
-static void
-drop(void *ctx, unsigned outbound)
-{
-    struct run *run = ctx;
-    run->up[outbound].state = CLOSED;
-    buf_printf(&run->effects, "dropped %u\n", outbound);
-}
-
-static void
-release(void *ctx, unsigned outbound, const struct smtp_ehlo *ehlo)
-{
-    struct run *run = ctx;
-    run->up[outbound].state = CLOSED;
-    buf_printf(&run->effects, "%s %u\n", ehlo != NULL ? "released" : "quit",
-               outbound);
-}
-
-static void
-look_up(void *ctx, const struct table_query *query)
-{
-    struct run *run = ctx;
-    run->asked = true;
-    buf_printf(&run->effects, "looked up %.*s\n", SLICE_ARG(query->key));
-}
-
-static void
-store(void *ctx, const struct relay_store_query *query)
-{
-    struct run *run = ctx;
-    run->asked = true;
-    if (query->put)
-        buf_printf(&run->effects, "stored %.*s\n", SLICE_ARG(query->sender));
-    else
-        buf_printf(&run->effects, "fetched\n");
-}
-
-static void
-sign(void *ctx, struct relay_sign_job *job)
-{
-    struct run *run = ctx;
-    run->job = job;
-}
-
-static bool
-client_present(void *ctx)
-{
-    struct run *run = ctx;
-    return !run->client_gone;
-}
-
-static void
-deadline(void *ctx, unsigned milliseconds)
-{
-    struct run *run = ctx;
-    run->deadline = milliseconds;
-}
-
-static void
-finish(void *ctx)
-{
-    struct run *run = ctx;
-    run->finished = true;
-    buf_puts(&run->effects, "closed\n");
-}
-
-static const struct relay_ops ops = {
-    to_client, dial,  to_upstream, drop,           release,  look_up,
-    store,     sign,  client_present, deadline, finish,
-};
-
-static void
-log_write(void *ctx, enum log_level level, struct slice line)
-{
-    struct run *run = ctx;
-    (void)level;
-    buf_append(&run->log, line);
-    buf_putc(&run->log, '\n');
-}
 
 /* ---- driving ---- */
 
@@ -175,37 +43,6 @@ fail(struct run *run, const char *what, struct slice text)
         return;
     run->failed = true;
     printf("# %s:%u: %s: %.*s\n", run->file, run->line, what, SLICE_ARG(text));
-}
-
-/* What a process would deliver from its loop. */
-static void
-settle(struct run *run)
-{
-    for (bool moved = true; moved;) {
-        moved = false;
-        if (run->job != NULL && !run->hold_sign) {
-            struct relay_sign_job *job = run->job;
-            run->job = NULL;
-            relay_sign(job);
-            relay_on_signed(run->session, run->now);
-            moved = true;
-        }
-        for (unsigned i = 0; i < UPSTREAMS; i++)
-            if (run->wrote[i] && run->up[i].state == OPEN) {
-                run->wrote[i] = false;
-                relay_on_writable(run->session, i, run->now);
-                moved = true;
-            }
-        while (run->from_client.len != 0 &&
-               relay_wants_client(run->session)) {
-            size_t used = relay_on_client_octets(
-                run->session, buf_slice(&run->from_client), run->now);
-            buf_drop(&run->from_client, used);
-            if (used == 0)
-                break;
-            moved = true;
-        }
-    }
 }
 
 static void
@@ -232,24 +69,6 @@ unescape(struct slice text, struct buf *out)
     }
 }
 
-static bool
-matches(struct slice pattern, struct slice text)
-{
-    while (pattern.len != 0 && pattern.ptr[0] != '*') {
-        if (text.len == 0 || text.ptr[0] != pattern.ptr[0])
-            return false;
-        pattern = slice_tail(pattern, 1);
-        text = slice_tail(text, 1);
-    }
-    if (pattern.len == 0)
-        return text.len == 0;
-    pattern = slice_tail(pattern, 1);
-    for (size_t i = 0; i <= text.len; i++)
-        if (matches(pattern, slice_tail(text, i)))
-            return true;
-    return false;
-}
-
 /* The next CRLF (LF for effects) line of a stream must match. */
 static void
 expect(struct run *run, struct buf *stream, struct slice pattern,
@@ -267,47 +86,52 @@ expect(struct run *run, struct buf *stream, struct slice pattern,
     if (line.len != 0 && line.ptr[line.len - 1] == '\r')
         line.len--;
     unescape(pattern, &wanted);
-    if (!matches(buf_slice(&wanted), line))
+    if (!world_matches(buf_slice(&wanted), line))
         fail(run, what, line);
     buf_free(&wanted);
     buf_drop(stream, end + 1);
 }
 
 static void
-client_says(struct run *run, struct slice text, bool crlf)
-{
-    unescape(text, &run->from_client);
-    if (crlf)
-        buf_puts(&run->from_client, "\r\n");
-    settle(run);
-}
-
-static void
-upstream_says(struct run *run, unsigned i, struct slice text, bool crlf)
+client_says(struct run *run, struct slice text, const char *end)
 {
     struct buf octets = { 0 };
 
-    if (run->up[i].state == DIALLED) {
-        run->up[i].state = OPEN;
-        relay_on_upstream_open(run->session, i, NULL, run->now);
-    }
     unescape(text, &octets);
-    if (crlf)
-        buf_puts(&octets, "\r\n");
-    relay_on_upstream_octets(run->session, i, buf_slice(&octets), run->now);
+    buf_puts(&octets, end);
+    world_client_says(&run->world, buf_slice(&octets));
     buf_free(&octets);
-    settle(run);
+}
+
+static void
+upstream_says(struct run *run, unsigned i, struct slice text, const char *end)
+{
+    struct buf octets = { 0 };
+
+    unescape(text, &octets);
+    buf_puts(&octets, end);
+    world_upstream_says(&run->world, i, buf_slice(&octets));
+    buf_free(&octets);
 }
 
 static const char *const keywords[] = {
-    "250-up",       "250-PIPELINING", "250-SIZE 10240000",
-    "250-DSN",      "250-SMTPUTF8",   "250-ENHANCEDSTATUSCODES",
-    "250-8BITMIME", "250 XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT",
+    "250-up",
+    "250-PIPELINING",
+    "250-SIZE 10240000",
+    "250-DSN",
+    "250-SMTPUTF8",
+    "250-ENHANCEDSTATUSCODES",
+    "250-8BITMIME",
+    "250 XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT",
 };
-enum { KEYWORDS = sizeof(keywords) / sizeof(keywords[0]) };
+enum {
+    KEYWORDS = sizeof(keywords) / sizeof(keywords[0])
+};
 
 static const struct smtp_ehlo known = {
-    .keywords = SMTP_HAS_ALL, .xforward = 127, .size = 10240000,
+    .keywords = SMTP_HAS_ALL,
+    .xforward = 127,
+    .size = 10240000,
 };
 
 static void
@@ -315,7 +139,7 @@ clear_effect(struct run *run, const char *effect, unsigned i)
 {
     char line[64];
     snprintf(line, sizeof(line), "%s %u", effect, i);
-    expect(run, &run->effects, slice_from(line), "effect");
+    expect(run, &run->world.effects, slice_from(line), "effect");
 }
 
 static void
@@ -327,49 +151,52 @@ event(struct run *run, struct slice text)
                      : 0;
 
     if (slice_equal(name, SLICE_OF("hello"))) {
-        expect(run, &run->to_client, SLICE_OF("220 proxy.example ESMTP"),
+        expect(run, &run->world.to_client, SLICE_OF("220 proxy.example ESMTP"),
                "reply");
-        client_says(run, SLICE_OF("EHLO client.example"), true);
-        buf_clear(&run->to_client);
+        client_says(run, SLICE_OF("EHLO client.example"), "\r\n");
+        buf_clear(&run->world.to_client);
     } else if (slice_equal(name, SLICE_OF("handshake"))) {
         clear_effect(run, "dialled", i);
-        upstream_says(run, i, SLICE_OF("220 up ESMTP"), true);
-        expect(run, &run->up[i].sent, SLICE_OF("EHLO proxy.example"),
+        upstream_says(run, i, SLICE_OF("220 up ESMTP"), "\r\n");
+        expect(run, &run->world.up[i].sent, SLICE_OF("EHLO proxy.example"),
                "to upstream");
         for (size_t k = 0; k < KEYWORDS; k++)
-            upstream_says(run, i, slice_from(keywords[k]), true);
+            upstream_says(run, i, slice_from(keywords[k]), "\r\n");
     } else if (slice_equal(name, SLICE_OF("reuse"))) {
         clear_effect(run, "dialled", i);
-        run->up[i].state = OPEN;
-        relay_on_upstream_open(run->session, i, &known, run->now);
+        run->world.up[i].state = WORLD_OPEN;
+        relay_on_upstream_open(run->world.session, i, &known, run->world.now);
     } else if (slice_equal(name, SLICE_OF("refused"))) {
-        run->up[i].state = CLOSED;
-        relay_on_upstream_lost(run->session, i, RELAY_LOST_REFUSED, run->now);
+        run->world.up[i].state = WORLD_CLOSED;
+        relay_on_upstream_lost(run->world.session, i, RELAY_LOST_REFUSED,
+                               run->world.now);
     } else if (slice_equal(name, SLICE_OF("timeout"))) {
-        run->up[i].state = CLOSED;
-        relay_on_upstream_lost(run->session, i, RELAY_LOST_TIMEOUT, run->now);
+        run->world.up[i].state = WORLD_CLOSED;
+        relay_on_upstream_lost(run->world.session, i, RELAY_LOST_TIMEOUT,
+                               run->world.now);
     } else if (slice_equal(name, SLICE_OF("lost"))) {
-        run->up[i].state = CLOSED;
-        relay_on_upstream_lost(run->session, i, RELAY_LOST_CLOSED, run->now);
+        run->world.up[i].state = WORLD_CLOSED;
+        relay_on_upstream_lost(run->world.session, i, RELAY_LOST_CLOSED,
+                               run->world.now);
     } else if (slice_equal(name, SLICE_OF("eof"))) {
-        relay_on_client_lost(run->session, run->now);
+        relay_on_client_lost(run->world.session, run->world.now);
     } else if (slice_equal(name, SLICE_OF("gone"))) {
-        run->client_gone = true;
+        run->world.client_gone = true;
     } else if (slice_equal(name, SLICE_OF("deadline"))) {
-        run->now.ms += run->deadline;
-        run->now.wall += run->deadline / 1000;
-        relay_on_deadline(run->session, run->now);
+        run->world.now.ms += run->world.deadline;
+        run->world.now.wall += run->world.deadline / 1000;
+        relay_on_deadline(run->world.session, run->world.now);
     } else if (slice_equal(name, SLICE_OF("wait"))) {
         uint64_t seconds = 0;
         slice_to_u64(text, &seconds);
-        run->now.ms += seconds * 1000;
-        run->now.wall += (int64_t)seconds;
+        run->world.now.ms += seconds * 1000;
+        run->world.now.wall += (int64_t)seconds;
     } else if (slice_equal(name, SLICE_OF("drain"))) {
-        relay_on_drain(run->session, run->now);
+        relay_on_drain(run->world.session, run->world.now);
     } else if (slice_equal(name, SLICE_OF("hold-signing"))) {
-        run->hold_sign = true;
+        run->world.hold_sign = true;
     } else if (slice_equal(name, SLICE_OF("signed"))) {
-        run->hold_sign = false;
+        run->world.hold_sign = false;
     } else if (slice_equal(name, SLICE_OF("fill"))) {
         /* So many octets of content, in lines. */
         uint64_t octets = 0;
@@ -379,53 +206,53 @@ event(struct run *run, struct slice text)
                         SLICE_OF("0123456789012345678901234567890123456789"
                                  "0123456789012345678901234567890123456789"
                                  "012345678901234567"),
-                        true);
+                        "\r\n");
     } else if (slice_equal(name, SLICE_OF("skip"))) {
-        buf_clear(&run->up[i].sent);
+        buf_clear(&run->world.up[i].sent);
     } else if (slice_equal(name, SLICE_OF("fail-sign"))) {
-        struct relay_sign_job *job = run->job;
-        run->job = NULL;
+        struct relay_sign_job *job = run->world.job;
+        run->world.job = NULL;
         job->ok = false;
-        run->hold_sign = false;
-        relay_on_signed(run->session, run->now);
+        run->world.hold_sign = false;
+        relay_on_signed(run->world.session, run->world.now);
     } else if (slice_equal(name, SLICE_OF("answer")) ||
                slice_equal(name, SLICE_OF("miss")) ||
                slice_equal(name, SLICE_OF("error"))) {
-        struct table_answer answer = {
-            slice_equal(name, SLICE_OF("answer")) ? TABLE_FOUND
-            : slice_equal(name, SLICE_OF("miss")) ? TABLE_MISS
-                                                  : TABLE_ERROR,
-            text
-        };
-        if (!run->asked)
+        struct table_answer answer = { slice_equal(name, SLICE_OF("answer"))
+                                           ? TABLE_FOUND
+                                       : slice_equal(name, SLICE_OF("miss"))
+                                           ? TABLE_MISS
+                                           : TABLE_ERROR,
+                                       text };
+        if (!run->world.asked)
             fail(run, "nothing was asked", text);
-        run->asked = false;
-        relay_on_looked_up(run->session, &answer, run->now);
+        run->world.asked = false;
+        relay_on_looked_up(run->world.session, &answer, run->world.now);
     } else if (slice_equal(name, SLICE_OF("stored"))) {
         struct table_answer answer = { TABLE_FOUND, text };
-        run->asked = false;
-        relay_on_stored(run->session, &answer, run->now);
+        run->world.asked = false;
+        relay_on_stored(run->world.session, &answer, run->world.now);
     } else {
         fail(run, "unknown event", name);
     }
-    settle(run);
+    world_settle(&run->world);
 }
 
 static void
 expect_log(struct run *run, struct slice text)
 {
     struct buf pattern = { 0 };
-    struct slice all = buf_slice(&run->log);
+    struct slice all = buf_slice(&run->world.log);
     bool found = false;
 
     buf_putc(&pattern, '*');
     buf_append(&pattern, text);
     buf_putc(&pattern, '*');
     while (all.len != 0 && !found)
-        found = matches(buf_slice(&pattern), slice_cut(&all, '\n'));
+        found = world_matches(buf_slice(&pattern), slice_cut(&all, '\n'));
     if (!found) {
         fail(run, "no such log line", text);
-        printf("# log: %.*s\n", SLICE_ARG(buf_slice(&run->log)));
+        printf("# log: %.*s\n", SLICE_ARG(buf_slice(&run->world.log)));
     }
     buf_free(&pattern);
 }
@@ -437,19 +264,19 @@ step(struct run *run, struct slice line)
         return;
     struct slice rest = slice_tail(line, 3);
     if (slice_starts_nocase(line, SLICE_OF("C: ")))
-        client_says(run, rest, true);
+        client_says(run, rest, "\r\n");
     else if (slice_equal(line, SLICE_OF("C:")))
-        client_says(run, SLICE_OF(""), true);
+        client_says(run, SLICE_OF(""), "\r\n");
     else if (slice_starts_nocase(line, SLICE_OF("C- ")))
-        client_says(run, rest, false);
+        client_says(run, rest, "");
     else if (slice_starts_nocase(line, SLICE_OF("S: ")))
-        expect(run, &run->to_client, rest, "reply");
+        expect(run, &run->world.to_client, rest, "reply");
     else if (slice_starts_nocase(line, SLICE_OF("L: ")))
         expect_log(run, rest);
     else if (slice_starts_nocase(line, SLICE_OF("! ")))
         event(run, slice_tail(line, 2));
     else if (slice_starts_nocase(line, SLICE_OF("? ")))
-        expect(run, &run->effects, slice_tail(line, 2), "effect");
+        expect(run, &run->world.effects, slice_tail(line, 2), "effect");
     else if (line.ptr[0] == 'U') {
         unsigned i = 0;
         line = slice_tail(line, 1);
@@ -458,127 +285,19 @@ step(struct run *run, struct slice line)
             line = slice_tail(line, 1);
         }
         char direction = line.ptr[0];
-        bool crlf = line.len < 2 || line.ptr[1] != '-';
-        line = slice_tail(line, crlf ? 1 : 2);
+        const char *end = line.len < 2 || line.ptr[1] != '-' ? "\r\n" : "";
+        line = slice_tail(line, end[0] != '\0' ? 1 : 2);
         if (line.len != 0 && line.ptr[0] == ' ')
             line = slice_tail(line, 1);
         if (direction == '>')
-            expect(run, &run->up[i].sent, line, "to upstream");
+            expect(run, &run->world.up[i].sent, line, "to upstream");
         else if (direction == '<')
-            upstream_says(run, i, line, crlf);
+            upstream_says(run, i, line, end);
         else
             fail(run, "what is", line);
     } else {
         fail(run, "what is", line);
     }
-}
-
-/* ---- one file ---- */
-
-static void
-write_file(const char *directory, const char *name, struct slice text)
-{
-    char path[256];
-
-    snprintf(path, sizeof(path), "%s/%s", directory, name);
-    FILE *file = fopen(path, "w");
-    if (file == NULL || fwrite(text.ptr, 1, text.len, file) != text.len ||
-        fclose(file) != 0 || chmod(path, 0640) != 0) {
-        perror(path);
-        exit(1);
-    }
-}
-
-static const struct {
-    const char *name;
-    const char *text;
-} groups[] = {
-    { "hostname", "hostname = \"proxy.example\";\n" },
-    { "listeners",
-      "listeners = ( { name = \"mx\"; address = \"127.0.0.1:10025\"; "
-      "role = \"inbound\"; }, { name = \"submission\"; "
-      "address = \"127.0.0.1:10027\"; role = \"outbound\"; } );\n" },
-    { "upstream", "upstream = { address = \"127.0.0.1:10026\"; };\n" },
-    { "forward",
-      "forward = { local_domains = ( \"local.example\" ); aliases = ( "
-      "{ match = \"fwd.*@public.example\"; "
-      "to = ( \"me@private.example\" ); } ); };\n" },
-    { "srs", "srs = { domain = \"srs.example\"; "
-             "secret_file = \"@DIR@/secret\"; };\n" },
-    { "postfix", "postfix = { config_directory = \"\"; };\n" },
-    { "state_directory", "state_directory = \"@DIR@\";\n" },
-};
-enum { GROUPS = sizeof(groups) / sizeof(groups[0]) };
-
-static bool
-has_group(struct slice conf, const char *name)
-{
-    while (conf.len != 0) {
-        struct slice line = slice_cut(&conf, '\n');
-        if (slice_starts_nocase(line, slice_from(name)) &&
-            (line.ptr[strlen(name)] == ' ' || line.ptr[strlen(name)] == '='))
-            return true;
-    }
-    return false;
-}
-
-static void
-put_key(struct run *run)
-{
-    struct buf pem = { 0 };
-    char path[128];
-
-    snprintf(path, sizeof(path), "%s/dkim", run->directory);
-    mkdir(path, 0750);
-    snprintf(path, sizeof(path), "%s/dkim/srs.example", run->directory);
-    mkdir(path, 0750);
-    if (!dkim_key_generate(DKIM_ED25519_SHA256, 0, &pem))
-        abort();
-    write_file(path, "s1.pem", buf_slice(&pem));
-    snprintf(path, sizeof(path), "%s/dkim/local.example", run->directory);
-    mkdir(path, 0750);
-    write_file(path, "s2.pem", buf_slice(&pem));
-    buf_free(&pem);
-}
-
-static bool
-load(struct run *run, struct slice conf)
-{
-    struct buf text = { 0 }, full = { 0 }, errors = { 0 }, warnings = { 0 };
-    char path[128];
-
-    for (size_t i = 0; i < GROUPS; i++)
-        if (!has_group(conf, groups[i].name))
-            buf_puts(&text, groups[i].text);
-    buf_append(&text, conf);
-    struct slice rest = buf_slice(&text);
-    while (rest.len != 0) {
-        struct slice part = slice_cut(&rest, '@');
-        buf_append(&full, part);
-        if (slice_starts_nocase(rest, SLICE_OF("DIR@"))) {
-            buf_puts(&full, run->directory);
-            rest = slice_tail(rest, 4);
-        } else if (rest.len != 0) {
-            buf_putc(&full, '@');
-        }
-    }
-    write_file(run->directory, "secret",
-               SLICE_OF("0123456789abcdef\n"));
-    write_file(run->directory, "onward.conf", buf_slice(&full));
-    put_key(run);
-    snprintf(path, sizeof(path), "%s/onward.conf", run->directory);
-    struct conf_inputs inputs = { .path = path,
-                                  .fqdn = SLICE("proxy.example"),
-                                  .now = run->now.wall,
-                                  .threads = 1 };
-    run->conf = conf_load(&inputs, &errors, &warnings);
-    if (run->conf == NULL)
-        fail(run, "configuration", buf_slice(&errors));
-    buf_free(&text);
-    buf_free(&full);
-    buf_free(&errors);
-    buf_free(&warnings);
-    return run->conf != NULL;
 }
 
 static enum relay_welcome
@@ -597,96 +316,44 @@ static void
 open_session(struct run *run, struct slice conf, struct slice listener,
              enum relay_welcome welcome)
 {
-    size_t which = 0;
-    uint64_t *reasons = calloc(relay_outcome_count(), sizeof(*reasons));
+    struct buf errors = { 0 };
 
-    if (!load(run, conf)) {
-        free(reasons);
-        return;
-    }
-    for (size_t i = 0; i < run->conf->listener_count; i++)
-        if (slice_equal(run->conf->listeners[i].name, listener))
-            which = i;
-    run->counters[0].reasons = reasons;
-    run->shared = (struct relay_shared){
-        .log = { log_write, run, LOG_LEVEL_INFO, LOG_FORMAT_TEXT },
-        .spool = { .limit = 100000000 },
-        .counters = run->counters,
-        .next_id = 1000,
-        .unique = 0x1234,
-    };
-    run->session = relay_new(run->conf, &run->conf->listeners[which],
-                             &run->shared, run->counters, &ops, run,
-                             SLICE_OF("127.0.0.1"), welcome, run->now);
+    world_write(&run->world, "secret", SLICE_OF("0123456789abcdef\n"));
+    world_key(&run->world, "srs.example", "s1");
+    world_key(&run->world, "local.example", "s2");
+    if (world_load(&run->world, conf, &errors))
+        world_open(&run->world, listener, welcome);
+    else
+        fail(run, "configuration", buf_slice(&errors));
+    buf_free(&errors);
 }
 
 static void
 expect_nothing(struct run *run)
 {
     run->line++;
-    if (run->to_client.len != 0)
-        fail(run, "unexpected reply", buf_slice(&run->to_client));
-    if (run->effects.len != 0)
-        fail(run, "unexpected effect", buf_slice(&run->effects));
-    for (unsigned i = 0; i < UPSTREAMS; i++)
-        if (run->up[i].sent.len != 0)
-            fail(run, "unexpected to upstream", buf_slice(&run->up[i].sent));
-}
-
-static void
-remove_directory(const char *directory)
-{
-    char command[160];
-
-    snprintf(command, sizeof(command), "rm -rf '%s'", directory);
-    if (system(command) != 0)
-        perror(directory);
-}
-
-static void
-clean_up(struct run *run)
-{
-    struct table_answer none = { .status = TABLE_ERROR };
-
-    if (run->session != NULL) {
-        relay_on_client_lost(run->session, run->now);
-        if (run->job != NULL)
-            relay_on_signed(run->session, run->now);
-        if (run->asked) {
-            relay_on_looked_up(run->session, &none, run->now);
-            relay_on_stored(run->session, &none, run->now);
-        }
-        relay_free(run->session);
-    }
-    if (run->shared.spool.used != 0 || run->shared.spool.in_memory != 0)
-        fail(run, "the spool's quota is not back at zero", SLICE_OF(""));
-    conf_unref(run->conf);
-    free(run->counters[0].reasons);
-    buf_free(&run->from_client);
-    buf_free(&run->to_client);
-    buf_free(&run->log);
-    buf_free(&run->effects);
-    for (unsigned i = 0; i < UPSTREAMS; i++)
-        buf_free(&run->up[i].sent);
-    remove_directory(run->directory);
+    if (run->world.to_client.len != 0)
+        fail(run, "unexpected reply", buf_slice(&run->world.to_client));
+    if (run->world.effects.len != 0)
+        fail(run, "unexpected effect", buf_slice(&run->world.effects));
+    for (unsigned i = 0; i < WORLD_UPSTREAMS; i++)
+        if (run->world.up[i].sent.len != 0)
+            fail(run, "unexpected to upstream",
+                 buf_slice(&run->world.up[i].sent));
 }
 
 static bool
 run_file(const char *path, struct slice text, struct slice *title)
 {
-    struct run run = { .file = path, .now = { 1767225600, 1000 } };
+    struct run run = { .file = path };
     struct buf conf = { 0 };
     struct slice listener = SLICE("mx"), rest = text;
     enum relay_welcome welcome = RELAY_WELCOME;
     bool opened = false;
 
-    *title = slice_trim(slice_tail(slice_head(text, slice_find(text, '\n')),
-                                   1));
-    snprintf(run.directory, sizeof(run.directory), "/tmp/dialogue.XXXXXX");
-    if (mkdtemp(run.directory) == NULL) {
-        perror(run.directory);
-        exit(1);
-    }
+    *title =
+        slice_trim(slice_tail(slice_head(text, slice_find(text, '\n')), 1));
+    world_begin(&run.world);
     while (rest.len != 0 && !run.failed) {
         struct slice line = slice_cut(&rest, '\n');
         run.line++;
@@ -706,22 +373,23 @@ run_file(const char *path, struct slice text, struct slice *title)
         if (slice_starts_nocase(line, SLICE_OF("clock: "))) {
             uint64_t seconds = 0;
             slice_to_u64(slice_tail(line, 7), &seconds);
-            run.now.wall = (int64_t)seconds;
+            run.world.now.wall = (int64_t)seconds;
             continue;
         }
         if (!opened && line.len != 0 && line.ptr[0] != '#') {
             open_session(&run, buf_slice(&conf), listener, welcome);
             opened = true;
-            if (run.session == NULL)
+            if (run.world.session == NULL)
                 break;
         }
-        if (run.session != NULL)
+        if (run.world.session != NULL)
             step(&run, line);
     }
-    if (!run.failed && run.session != NULL)
+    if (!run.failed && run.world.session != NULL)
         expect_nothing(&run);
-    bool ok = !run.failed && run.session != NULL;
-    clean_up(&run);
+    bool ok = !run.failed && run.world.session != NULL;
+    if (!world_end(&run.world))
+        fail(&run, "the spool's quota is not back at zero", SLICE_OF(""));
     buf_free(&conf);
     return ok && !run.failed;
 }
