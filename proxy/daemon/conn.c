@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* From here on octets are written at once and not collected. */
 enum {
@@ -26,6 +27,28 @@ conn_init(struct conn *conn, enum conn_kind kind, uv_loop_t *loop,
     else
         uv_pipe_init(loop, &conn->uv.pipe, 0);
     conn->uv.handle.data = conn;
+}
+
+bool
+conn_adopt(struct conn *conn, int fd)
+{
+    int error = conn->uv.handle.type == UV_TCP
+                    ? uv_tcp_open(&conn->uv.tcp, fd)
+                    : uv_pipe_open(&conn->uv.pipe, fd);
+
+    if (error != 0) {
+        close(fd);
+        return false;
+    }
+    conn_no_delay(conn);
+    return true;
+}
+
+void
+conn_no_delay(struct conn *conn)
+{
+    if (conn->uv.handle.type == UV_TCP)
+        uv_tcp_nodelay(&conn->uv.tcp, 1);
 }
 
 static void

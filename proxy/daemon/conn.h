@@ -65,6 +65,11 @@ enum conn_kind {
 void conn_init(struct conn *conn, enum conn_kind kind, uv_loop_t *loop,
                struct conn_scratch *scratch, const struct conn_events *events);
 
+/* Take over a connected socket; if that fails it was closed. */
+bool conn_adopt(struct conn *conn, int fd);
+/* Connected: nothing is held back to make larger segments. */
+void conn_no_delay(struct conn *conn);
+
 void conn_read(struct conn *conn);
 void conn_hold(struct conn *conn); /* stop reading for now */
 

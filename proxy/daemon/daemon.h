@@ -34,7 +34,6 @@ struct daemon {
     size_t link_count;
     struct link_list later; /* those with something left to do */
     uv_idle_t later_idle;
-    uv_idle_t wake; /* listeners that paused go on */
 
     struct upstreams upstreams;
     struct lookups *lookups;
@@ -47,6 +46,7 @@ struct daemon {
 
     uv_signal_t hangup, terminate, interrupt;
     uv_timer_t drain;    /* timeouts.drain */
+    uv_timer_t retry;    /* of listeners that paused */
     struct probe *probe; /* under way, or NULL */
 
     int64_t started; /* seconds since 1970 */

@@ -16,25 +16,20 @@ static void release_pending(struct link *link);
 /* ---- the start --------------------------------------------------------- */
 
 static void
-name_peer(struct link *link)
+name_peer(struct link *link, const struct sockaddr *peer)
 {
-    struct sockaddr_storage peer;
-    int size = sizeof(peer);
-
     memcpy(link->peer, "local", sizeof("local"));
-    if (link->client.uv.handle.type != UV_TCP ||
-        uv_tcp_getpeername(&link->client.uv.tcp, (struct sockaddr *)&peer,
-                           &size) != 0)
-        return;
-    if (peer.ss_family == AF_INET)
-        uv_ip4_name((struct sockaddr_in *)&peer, link->peer, LINK_PEER_MAX);
-    else if (peer.ss_family == AF_INET6)
-        uv_ip6_name((struct sockaddr_in6 *)&peer, link->peer, LINK_PEER_MAX);
+    if (peer->sa_family == AF_INET)
+        uv_ip4_name((const struct sockaddr_in *)peer, link->peer,
+                    LINK_PEER_MAX);
+    else if (peer->sa_family == AF_INET6)
+        uv_ip6_name((const struct sockaddr_in6 *)peer, link->peer,
+                    LINK_PEER_MAX);
 }
 
 bool
-link_accept(struct daemon *daemon, struct listener *listener,
-            enum relay_welcome welcome)
+link_open(struct daemon *daemon, struct listener *listener, int fd,
+          const struct sockaddr *peer, enum relay_welcome welcome)
 {
     struct link *link = mem_try(sizeof(*link));
 
@@ -50,15 +45,12 @@ link_accept(struct daemon *daemon, struct listener *listener,
     TAILQ_INSERT_TAIL(&daemon->links, link, all);
     daemon->link_count++;
 
-    if (uv_accept(&listener->uv.stream, &link->client.uv.stream) != 0 ||
-        !listener_admits(listener, &link->client)) {
+    if (!conn_adopt(&link->client, fd)) {
         link->finished = true;
         begin_close(link);
         return true;
     }
-    if (link->client.uv.handle.type == UV_TCP)
-        uv_tcp_nodelay(&link->client.uv.tcp, 1);
-    name_peer(link);
+    name_peer(link, peer);
     link->conf = conf_ref(daemon->conf);
     link->session = relay_new(link->conf, &listener->conf, &daemon->shared,
                               listener->counters, &link_ops, link,

@@ -25,9 +25,11 @@ struct link;
 struct listener;
 TAILQ_HEAD(link_list, link);
 
-/* Accept from the listener's socket. False: nothing was accepted. */
-bool link_accept(struct daemon *daemon, struct listener *listener,
-                 enum relay_welcome welcome);
+/* A session on a connection that was accepted. False: no memory; the
+ * descriptor is still the caller's. */
+struct sockaddr;
+bool link_open(struct daemon *daemon, struct listener *listener, int fd,
+               const struct sockaddr *peer, enum relay_welcome welcome);
 
 /* The process stops: 421 to those between transactions. */
 void link_drain_all(struct daemon *daemon);

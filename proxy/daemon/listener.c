@@ -3,13 +3,24 @@
 #include "daemon.h"
 #include "sockets.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
-    BACKLOG = 4096
+    BACKLOG = 4096,
+    BATCH = 16,  /* accepted before it is others' turn */
+    RETRY = 100, /* ms, after an error of accept */
 };
+
+union peer {
+    struct sockaddr any;
+    struct sockaddr_storage storage;
+};
+
+static void on_retry(uv_timer_t *timer);
 
 /* ---- binding ----------------------------------------------------------- */
 
@@ -46,37 +57,29 @@ bind_one(struct listener *listener, struct inherited *inherited,
          struct buf *errors)
 {
     struct conf_listener *conf = &listener->conf;
-    struct daemon *daemon = listener->daemon;
     int fd = inherited_find(inherited, conf);
-    bool own = fd < 0;
     int error;
 
-    if (own) {
+    if (fd < 0) {
         struct buf why = { 0 };
         fd = socket_bind(conf, &why);
+        if (fd >= 0 && conf->address.kind == CONF_UNIX)
+            listener->made = arena_cstr(&listener->arena, conf->address.path);
         if (fd < 0)
             complain(listener, buf_slice(&why), errors);
         buf_free(&why);
     }
     if (fd < 0)
         return false;
-    if (own && conf->address.kind == CONF_UNIX)
-        listener->made = arena_cstr(&listener->arena, conf->address.path);
-
-    if (conf->address.kind == CONF_UNIX) {
-        uv_pipe_init(&daemon->loop, &listener->uv.pipe, 0);
-        error = uv_pipe_open(&listener->uv.pipe, fd);
-    } else {
-        uv_tcp_init(&daemon->loop, &listener->uv.tcp);
-        error = uv_tcp_open(&listener->uv.tcp, fd);
+    error = uv_poll_init(&listener->daemon->loop, &listener->poll, fd);
+    if (error != 0) {
+        close(fd);
+        complain(listener, slice_from(uv_strerror(error)), errors);
+        return false;
     }
-    listener->open = true;
-    listener->uv.handle.data = listener;
-    if (error == 0)
-        return true;
-    close(fd);
-    complain(listener, slice_from(uv_strerror(error)), errors);
-    return false;
+    listener->poll.data = listener;
+    listener->fd = fd;
+    return true;
 }
 
 bool
@@ -94,6 +97,7 @@ listeners_bind(struct daemon *daemon, struct buf *errors)
     for (size_t i = 0; i < daemon->listener_count; i++) {
         struct listener *listener = &daemon->listeners[i];
         listener->daemon = daemon;
+        listener->fd = -1;
         listener->counters = &daemon->shared.counters[i];
         copy_conf(listener, &conf->listeners[i]);
         listener->kind =
@@ -160,86 +164,15 @@ admit(struct daemon *daemon, enum relay_welcome *welcome)
     return true;
 }
 
-static void
-accept_one(struct listener *listener)
-{
-    enum relay_welcome welcome;
-
-    /* As long as the connection is not taken, libuv does not poll the
-     * socket: the others wait in its backlog, and nothing spins. */
-    listener->paused = !admit(listener->daemon, &welcome) ||
-                       !link_accept(listener->daemon, listener, welcome);
-}
-
-static void
-on_connection(uv_stream_t *stream, int status)
-{
-    struct listener *listener = stream->data;
-
-    if (status != 0) {
-        daemon_log(listener->daemon, LOG_LEVEL_WARNING,
-                   "listener %.*s: cannot accept: %s",
-                   SLICE_ARG(listener->conf.name), uv_strerror(status));
-        return;
-    }
-    accept_one(listener);
-}
-
-bool
-listeners_listen(struct daemon *daemon, struct buf *errors)
-{
-    bool ok = true;
-
-    for (size_t i = 0; i < daemon->listener_count; i++) {
-        struct listener *listener = &daemon->listeners[i];
-        int error = uv_listen(&listener->uv.stream, BACKLOG, on_connection);
-        if (error != 0) {
-            complain(listener, slice_from(uv_strerror(error)), errors);
-            ok = false;
-        }
-    }
-    return mapserver_listen(daemon->mapserver, errors) && ok;
-}
-
+/* May this peer speak to us: loopback, unix, or in allow_from? */
 static bool
-is_waiting(const struct listener *listener)
+is_allowed(const struct listener *listener, const union peer *peer)
 {
-    return listener->open && listener->paused;
-}
-
-static void
-on_wake(uv_idle_t *idle)
-{
-    struct daemon *daemon = idle->data;
-
-    uv_idle_stop(idle);
-    for (size_t i = 0; i < daemon->listener_count; i++)
-        if (is_waiting(&daemon->listeners[i]))
-            accept_one(&daemon->listeners[i]);
-}
-
-void
-listeners_wake(struct daemon *daemon)
-{
-    for (size_t i = 0; i < daemon->listener_count; i++)
-        if (is_waiting(&daemon->listeners[i])) {
-            uv_idle_start(&daemon->wake, on_wake);
-            return;
-        }
-}
-
-bool
-listener_admits(const struct listener *listener, const struct conn *client)
-{
-    struct sockaddr_storage peer;
-    int size = sizeof(peer);
     unsigned char address[16];
 
     if (listener->kind == CONN_UNIX)
         return true;
-    if (uv_tcp_getpeername(&client->uv.tcp, (struct sockaddr *)&peer, &size) !=
-            0 ||
-        !socket_address_bytes((struct sockaddr *)&peer, address))
+    if (!socket_address_bytes(&peer->any, address))
         return false;
     if (socket_is_loopback(address))
         return true;
@@ -249,6 +182,102 @@ listener_admits(const struct listener *listener, const struct conn *client)
     return false;
 }
 
+/* The others wait in the backlog, and nothing spins. */
+static void
+hold(struct listener *listener)
+{
+    listener->paused = true;
+    uv_poll_stop(&listener->poll);
+}
+
+/* Trouble of the system that no session's end will tell us about. */
+static void
+hold_and_retry(struct listener *listener, const char *why)
+{
+    struct daemon *daemon = listener->daemon;
+
+    daemon_log(daemon, LOG_LEVEL_WARNING, "listener %.*s: cannot accept: %s",
+               SLICE_ARG(listener->conf.name), why);
+    hold(listener);
+    uv_timer_start(&daemon->retry, on_retry, RETRY, 0);
+}
+
+static void
+on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct listener *listener = poll->data;
+    enum relay_welcome welcome;
+
+    (void)status;
+    (void)events;
+    for (int i = 0; i < BATCH; i++) {
+        union peer peer;
+        socklen_t size = sizeof(peer);
+        int fd;
+
+        if (!admit(listener->daemon, &welcome)) {
+            hold(listener);
+            return;
+        }
+        fd = accept4(listener->fd, &peer.any, &size,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (fd < 0 && errno == ECONNABORTED)
+            continue;
+        if (fd < 0) {
+            hold_and_retry(listener, strerror(errno));
+            return;
+        }
+        if (!is_allowed(listener, &peer)) {
+            close(fd);
+        } else if (!link_open(listener->daemon, listener, fd, &peer.any,
+                              welcome)) {
+            close(fd);
+            hold_and_retry(listener, "out of memory");
+            return;
+        }
+    }
+}
+
+static int
+start(struct listener *listener)
+{
+    listener->paused = false;
+    return uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+}
+
+bool
+listeners_listen(struct daemon *daemon, struct buf *errors)
+{
+    bool ok = true;
+
+    for (size_t i = 0; i < daemon->listener_count; i++) {
+        struct listener *listener = &daemon->listeners[i];
+        if (listen(listener->fd, BACKLOG) != 0 || start(listener) != 0) {
+            complain(listener, slice_from(strerror(errno)), errors);
+            ok = false;
+        }
+    }
+    return ok;
+}
+
+void
+listeners_wake(struct daemon *daemon)
+{
+    for (size_t i = 0; i < daemon->listener_count; i++) {
+        struct listener *listener = &daemon->listeners[i];
+        if (listener->fd >= 0 && listener->paused)
+            start(listener);
+    }
+}
+
+static void
+on_retry(uv_timer_t *timer)
+{
+    listeners_wake(timer->data);
+}
+
 /* ---- the end ----------------------------------------------------------- */
 
 void
@@ -256,12 +285,13 @@ listeners_close(struct daemon *daemon)
 {
     for (size_t i = 0; i < daemon->listener_count; i++) {
         struct listener *listener = &daemon->listeners[i];
-        if (!listener->open)
+        if (listener->fd < 0)
             continue;
-        listener->open = false;
         if (listener->made != NULL)
             unlink(listener->made);
-        uv_close(&listener->uv.handle, NULL);
+        uv_close((uv_handle_t *)&listener->poll, NULL);
+        close(listener->fd);
+        listener->fd = -1;
     }
 }
 

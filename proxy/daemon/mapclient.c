@@ -184,8 +184,7 @@ on_connected(uv_connect_t *request, int status)
             refuse_waiting(server, uv_strerror(status));
         return;
     }
-    if (channel->conn.uv.handle.type == UV_TCP)
-        uv_tcp_nodelay(&channel->conn.uv.tcp, 1);
+    conn_no_delay(&channel->conn);
     channel->state = CHANNEL_READY;
     conn_read(&channel->conn);
     serve_waiting(server);

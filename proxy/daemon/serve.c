@@ -206,8 +206,8 @@ init(struct daemon *daemon, const struct cli *cli, struct conf *conf)
     daemon->lookups = lookups_open(daemon);
     daemon->senders = senders_open(daemon, conf);
     link_later_open(daemon);
-    uv_idle_init(loop, &daemon->wake);
-    daemon->wake.data = daemon;
+    uv_timer_init(loop, &daemon->retry);
+    daemon->retry.data = daemon;
     uv_timer_init(loop, &daemon->drain);
     daemon->drain.data = daemon;
     catch_signal(daemon, &daemon->hangup, SIGHUP, on_hangup);
@@ -232,7 +232,7 @@ end(struct daemon *daemon)
     upstreams_abandon(&daemon->upstreams);
     link_later_close(daemon);
     notify_close(&daemon->notify);
-    uv_close((uv_handle_t *)&daemon->wake, NULL);
+    uv_close((uv_handle_t *)&daemon->retry, NULL);
     uv_close((uv_handle_t *)&daemon->drain, NULL);
     uv_close((uv_handle_t *)&daemon->hangup, NULL);
     uv_close((uv_handle_t *)&daemon->terminate, NULL);

@@ -161,8 +161,7 @@ on_connected(uv_connect_t *request, int status)
         return;
     }
     uv_timer_stop(&up->timer);
-    if (up->conn.uv.handle.type == UV_TCP)
-        uv_tcp_nodelay(&up->conn.uv.tcp, 1);
+    conn_no_delay(&up->conn);
     up->state = UPSTREAM_OPEN;
     conn_read(&up->conn);
     up->user->on_open(up);
