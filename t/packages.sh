@@ -7,7 +7,9 @@ libconfig-dev libpcre2-dev liblmdb-dev libidn2-dev libc-ares-dev"
 # A real Postfix, and verifiers written by others.
 judge_packages="perl openssl postfix libmail-dkim-perl python3-dkim"
 
-test_packages="libcmocka-dev"
+# Unit tests, disks that fail, and other programs of the trade to compare with.
+test_packages="libcmocka-dev strace postfix-cdb postfix-lmdb libopendkim-dev
+libmail-srs-perl python3-srs postsrsd"
 
 missing_packages() {
     for package; do

@@ -29,7 +29,8 @@ my $onward = Onward::Test::Daemon->new(
 my $before = Onward::Test::Relay->new(to => $onward->port);
 my $postfix = Onward::Test::Postfix->new(
     sink      => $sink->port,
-    fronts    => { front => $before->port },
+    fronts    => { front => $before->port, adjust => $onward->port },
+    front_options => { adjust => ['smtpd_proxy_options=speed_adjust'] },
     ports     => { reinject => $back },
     transport => { 'srs.public.example' => $onward->port },
 )->start;
@@ -251,6 +252,20 @@ subtest 'a message that stays only is not touched at all' => sub {
         or return fail('it arrives');
     is $local->{from}, $alice, 'its sender is its own';
     is $behind->content, $before->content, 'its content is what came';
+};
+
+subtest 'a front that adjusts speed: all at once, after the dot' => sub {
+    $sink->clear;
+    my $adjust = sub {
+        Onward::Test::Client->hello($postfix->port('adjust'));
+    };
+    like $adjust->()->transaction($alice, [$alias, 'bob@public.example'],
+        message('adjust')), qr/^250 .*queued as/, 'accepted';
+    ok $sink->wait_to('me@private.example'), 'the one that leaves arrives';
+    ok $sink->wait_to('bob@public.example'), 'the one that stays too';
+    my $forged = $return =~ s/=alice@/=mallory@/r;
+    like $adjust->()->transaction('', $forged, $bounce), qr/^550 5\.7\.1 /,
+        'a forged bounce is refused';
 };
 
 subtest 'a null reverse-path stays null' => sub {

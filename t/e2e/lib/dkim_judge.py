@@ -22,13 +22,16 @@ class Judge:
         return text.encode() if text is not None else None
 
     def verify(self, message, index=0):
-        verifier = dkim.DKIM(message)
+        selector = b"?"
         try:
+            verifier = dkim.DKIM(message)
             verdict = "pass" if verifier.verify(
                 idx=index, dnsfunc=self.lookup) else "fail"
+            selector = verifier.selector or selector
         except Exception as e:  # what it raises is a verdict too
             verdict = repr(e)
-        return (verifier.selector or b"?").decode(), verdict
+        return selector if isinstance(selector, str) \
+            else selector.decode(), verdict
 
 
 def count_signatures(message):
@@ -45,13 +48,12 @@ def verify(judge, path):
 
 
 def top_signature(message):
-    """Where the topmost field ends, and where its b= value begins."""
+    """Where the topmost field ends."""
     end = 0
     while True:
         end = message.index(b"\r\n", end) + 2
         if message[end:end + 1] not in (b" ", b"\t"):
-            break
-    return end, message.index(b"\r\n b=", 0, end) + 5
+            return end
 
 
 def flip(judge, path):
@@ -60,14 +62,19 @@ def flip(judge, path):
     if judge.verify(message)[1] != "pass":
         print(path, "does not verify unchanged")
         return
-    field, b = top_signature(message)
+    # One signature does not cover the other: only the first is looked at.
+    field = top_signature(message)
+    message = message[:field] + message[field:][top_signature(
+        message[field:]):]
     count = 0
     for at in list(range(len(b"DKIM-Signature"), field)) \
             + list(range(field, len(message))):
         octet = message[at]
-        # White space is not signed as such; a letter's case is no change in
-        # a name, and the last digits of base64 can hold unused bits.
-        if octet in b" \t\r\n" or (b <= at < field and octet in b"=\r\n "):
+        # White space is not signed as such, and the last digit of base64 has
+        # unused bits.
+        if octet in b" \t\r\n" or (
+                at < field and (octet == ord("=")
+                                or message[at + 1] == ord("="))):
             continue
         changed = bytearray(message)
         changed[at] = ord("x") if octet != ord("x") else ord("y")

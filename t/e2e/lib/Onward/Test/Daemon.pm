@@ -14,7 +14,7 @@ use Onward::Test::Verify;
 # upstream (port) is required. Besides: srs_domain, secret, local_domains,
 # aliases (text inside the parentheses), selector, key ("rsa", "ed25519",
 # "" for none), listeners ({ name => role }), settings (more text),
-# upstream_settings (in that group), keys for outbound mail ({ domain =>
+# upstream_settings (in that group), under (what it is run by), keys for outbound mail ({ domain =>
 # selector }).
 sub new ($class, %self) {
     my $self = bless {
@@ -117,7 +117,8 @@ sub start ($self) {
         open STDIN,  '<',  '/dev/null';
         open STDOUT, '>>', $log;
         open STDERR, '>>', $log;
-        exec binary(), '-c', $self->conf, 'serve' or _exit(127);
+        exec @{ $self->{under} // [] }, binary(), '-c', $self->conf, 'serve'
+            or _exit(127);
     }
     $self->{pid} = $pid;
     my $greeting = '';

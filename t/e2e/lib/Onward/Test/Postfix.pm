@@ -12,6 +12,7 @@ use Onward::Test::Client;
 
 # sink: the port mail is delivered to.
 # fronts: { name => port of the proxy, or undef for none }
+# front_options: { name => [more of its options] }
 # ports: { name => port }, for services whose port is known already
 # backs: { name => "full" (all of the re-injection options) or "default"
 #   (Postfix' own defaults about line endings) }
@@ -217,6 +218,7 @@ sub master_cf ($self) {
             # expand them.
             "virtual_alias_maps=regexp:$self->{dir}/etc/accept",
             (defined $proxy ? "smtpd_proxy_filter=127.0.0.1:$proxy" : ()),
+            @{ $self->{front_options}{$name} // [] },
         );
     }
     $cf .= $self->smtpd($_, $self->reinjection($self->{backs}{$_}))
