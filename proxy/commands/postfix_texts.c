@@ -1,0 +1,77 @@
+#include "postfix_texts.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    POSTCONF_MS = 30000
+};
+
+void
+postfix_directory(const struct cli *cli, const char *option,
+                  struct buf *directory)
+{
+    if (option != NULL)
+        buf_puts(directory, option);
+    else
+        conf_peek_postfix(cli->conf_path, directory);
+    if (directory->len == 0)
+        buf_puts(directory, "/etc/postfix");
+    while (directory->len > 1 && directory->ptr[directory->len - 1] == '/')
+        directory->len--;
+}
+
+/* Its warnings (unused parameters...) are the administrator's daily bread and
+ * not our subject; why it failed is. */
+static bool
+run(const char *directory, const char *a, const char *b, struct buf *out)
+{
+    const char *const argv[] = { "postconf", "-c", directory, a, b, NULL };
+
+    if (cli_run_within(argv, POSTCONF_MS, CLI_RUN_QUIET, out) == 0)
+        return true;
+    buf_clear(out);
+    return cli_run_within(argv, POSTCONF_MS, CLI_RUN_SPEAK, out) == 0;
+}
+
+bool
+postfix_texts_read(const char *directory, struct postfix_texts *texts)
+{
+    struct buf file = { 0 };
+    bool ok;
+
+    *texts = (struct postfix_texts){ 0 };
+    buf_printf(&file, "%s/main.cf", directory);
+    ok = access(buf_cstr(&file), R_OK) == 0;
+    if (!ok)
+        cli_error("%s: %s", buf_cstr(&file), strerror(errno));
+    buf_free(&file);
+    return ok && run(directory, "-M", NULL, &texts->services) &&
+           run(directory, "-Px", NULL, &texts->options) &&
+           run(directory, "-n", NULL, &texts->set) &&
+           run(directory, "-x", NULL, &texts->values) &&
+           run(directory, "-d", NULL, &texts->defaults);
+}
+
+void
+postfix_texts_free(struct postfix_texts *texts)
+{
+    buf_free(&texts->services);
+    buf_free(&texts->options);
+    buf_free(&texts->set);
+    buf_free(&texts->values);
+    buf_free(&texts->defaults);
+}
+
+struct postconf_texts
+postfix_texts_view(const struct postfix_texts *texts)
+{
+    return (struct postconf_texts){
+        .services = buf_slice(&texts->services),
+        .options = buf_slice(&texts->options),
+        .set = buf_slice(&texts->set),
+        .values = buf_slice(&texts->values),
+        .defaults = buf_slice(&texts->defaults),
+    };
+}
