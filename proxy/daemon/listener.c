@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -52,6 +53,29 @@ complain(const struct listener *listener, struct slice why, struct buf *errors)
                SLICE_ARG(listener->conf.address.text), SLICE_ARG(why));
 }
 
+static void
+remember_made(struct listener *listener)
+{
+    struct stat st;
+
+    listener->made = arena_cstr(&listener->arena, listener->conf.address.path);
+    if (lstat(listener->made, &st) == 0) {
+        listener->made_device = st.st_dev;
+        listener->made_inode = st.st_ino;
+    }
+}
+
+/* Another process may have put its own there since. */
+static void
+unlink_made(const struct listener *listener)
+{
+    struct stat st;
+
+    if (listener->made != NULL && lstat(listener->made, &st) == 0 &&
+        st.st_dev == listener->made_device && st.st_ino == listener->made_inode)
+        unlink(listener->made);
+}
+
 static bool
 bind_one(struct listener *listener, struct inherited *inherited,
          struct buf *errors)
@@ -64,7 +88,7 @@ bind_one(struct listener *listener, struct inherited *inherited,
         struct buf why = { 0 };
         fd = socket_bind(conf, &why);
         if (fd >= 0 && conf->address.kind == CONF_UNIX)
-            listener->made = arena_cstr(&listener->arena, conf->address.path);
+            remember_made(listener);
         if (fd < 0)
             complain(listener, buf_slice(&why), errors);
         buf_free(&why);
@@ -287,8 +311,7 @@ listeners_close(struct daemon *daemon)
         struct listener *listener = &daemon->listeners[i];
         if (listener->fd < 0)
             continue;
-        if (listener->made != NULL)
-            unlink(listener->made);
+        unlink_made(listener);
         uv_close((uv_handle_t *)&listener->poll, NULL);
         close(listener->fd);
         listener->fd = -1;

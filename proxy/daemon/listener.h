@@ -25,6 +25,7 @@ struct listener {
     struct relay_counters *counters;
     bool paused;
     char *made; /* path of a unix socket that we made; or NULL */
+    uint64_t made_device, made_inode;
 };
 
 /* All of the configuration's listeners, and the socketmap server. False: each

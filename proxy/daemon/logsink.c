@@ -325,8 +325,8 @@ logsink_open(uv_loop_t *loop, const struct conf *conf, struct log_sink *sink)
     return s;
 }
 
-static void
-end_repeats(struct logsink *s)
+void
+logsink_sum_up(struct logsink *s)
 {
     for (size_t i = 0; i < REPEATS; i++)
         end_repeat(s, &s->repeats[i]);
@@ -336,7 +336,7 @@ void
 logsink_change(struct logsink *s, const struct conf *conf,
                struct log_sink *sink)
 {
-    end_repeats(s); /* they are in the old format */
+    logsink_sum_up(s); /* they are in the old format */
     logtarget_close(&s->target);
     buf_free(&s->target.path);
     s->connected = now_ms();
@@ -347,7 +347,7 @@ logsink_change(struct logsink *s, const struct conf *conf,
 void
 logsink_close(struct logsink *s)
 {
-    end_repeats(s);
+    logsink_sum_up(s);
     drain_queue(s);
     for (int i = 0; i < CLOSE_ROUNDS && !TAILQ_EMPTY(&s->queue); i++) {
         poll(NULL, 0, 100);

@@ -24,6 +24,9 @@ struct logsink *logsink_open(uv_loop_t *loop, const struct conf *conf,
 void logsink_change(struct logsink *logsink, const struct conf *conf,
                     struct log_sink *sink);
 
+/* Say now how often trouble was repeated. */
+void logsink_sum_up(struct logsink *logsink);
+
 /* Say what was held back and write what is queued, within a second. Then its
  * timers are closed; logsink_free after the loop has ended. */
 void logsink_close(struct logsink *logsink);

@@ -285,6 +285,7 @@ command_serve(const struct cli *cli, int argc, char **argv)
         end(daemon);
     }
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    logsink_sum_up(daemon->logsink);
     if (daemon->serving)
         daemon_log(daemon, LOG_LEVEL_INFO, "stopped");
     status = daemon->exit_status;

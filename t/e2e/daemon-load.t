@@ -200,6 +200,25 @@ subtest 'an idle connection that speaks is not used again' => sub {
     $onward->ends_well;
 };
 
+# As after the suspension of a virtual machine: what arrived meanwhile counts,
+# not that the time is over.
+subtest 'stopped for longer than a deadline' => sub {
+    my $upstream = Onward::Test::Upstream->new;
+    my $onward = Onward::Test::Daemon->new(upstream => $upstream->port,
+        settings => 'timeouts = { command = "2s"; };')->start;
+    my $client = Onward::Test::Client->hello($onward->port);
+    my $silent = Onward::Test::Client->hello($onward->port);
+    sleep 1;
+    kill STOP => $onward->pid;
+    $client->send("NOOP\r\n");
+    sleep 2;
+    kill CONT => $onward->pid;
+    like($client->reply, qr/^250 /, 'a command that came in time');
+    like($silent->reply, qr/^421 4\.4\.2 /, 'none came: 421');
+    $_->close for $client, $silent;
+    $onward->ends_well;
+};
+
 subtest 'allow_from' => sub {
     my ($address) = run_out('hostname', '-I') =~ /^([\d.]+)/;
     plan skip_all => 'needs an address that is not loopback' unless $address;

@@ -162,6 +162,22 @@ subtest 'unix sockets' => sub {
     is(slurp($path), "a file\n", '... with its content');
 };
 
+subtest 'upstream behind a unix socket' => sub {
+    my $path = scratch('chain') . '/back.sock';
+    my $back = unix_daemon($path)->start;
+    my $front = Onward::Test::Daemon->new(upstream => 1);
+    spew($front->conf, slurp($front->conf)
+            =~ s{address = "127\.0\.0\.1:1"}{address = "unix:$path"}r);
+    $front->start;
+    like(Onward::Test::Client->hello($front->port)
+            ->transaction('a@sender.example', 'bob@public.example', "x\r\n"),
+        qr/^250 .*queued as UP/, 'a message through both');
+    like($back->logged(qr/status=sent/) // '', qr/client=[^,]*\[?local/,
+        'the peer of a unix socket is local');
+    $front->ends_well;
+    $back->ends_well;
+};
+
 subtest 'group and mode' => sub {
     plan skip_all => 'needs root' if $> != 0;
     my $path  = scratch('group') . '/mx.sock';
