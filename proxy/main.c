@@ -21,8 +21,10 @@
 
 const struct command commands[] = {
     { "serve", "", "run the proxy in the foreground", NULL, command_serve },
-    { "check", "[--json]", "find every error of the configuration at once",
-      JSON_OPTION, command_check },
+    { "check", "[--postfix] [--json]",
+      "find every error of the configuration at once",
+      JSON_OPTION "  --postfix  also where main.cf and master.cf do not fit\n",
+      command_check },
     { "config show", "[--json]",
       "every setting in force and where it came from", JSON_OPTION,
       command_config },

@@ -1,6 +1,7 @@
 /* `check`: files only. It runs beside the daemon, before each reload. */
 #include "check.h"
 
+#include "check_postfix.h"
 #include "commands.h"
 
 #include <getopt.h>
@@ -144,13 +145,13 @@ print_warnings(struct slice lines)
 }
 
 static void
-print_errors(const struct buf *errors)
+print_errors(const struct buf *errors, bool unusable)
 {
     size_t count = count_entries(buf_slice(errors));
 
     fwrite(errors->ptr, 1, errors->len, stderr);
-    fprintf(stderr, "%zu error%s. A running daemon keeps its configuration.\n",
-            count, count == 1 ? "" : "s");
+    fprintf(stderr, "%zu error%s.%s\n", count, count == 1 ? "" : "s",
+            unusable ? " A running daemon keeps its configuration." : "");
 }
 
 static void
@@ -171,22 +172,26 @@ command_check(const struct cli *cli, int argc, char **argv)
 {
     static const struct option options[] = {
         { "json", no_argument, NULL, 'j' },
+        { "postfix", no_argument, NULL, 'p' },
         { NULL, 0, NULL, 0 },
     };
     struct check_report report = { 0 };
-    bool json = false;
+    bool json = false, postfix = false;
     int letter;
 
     while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (letter != 'j')
+        if (letter != 'j' && letter != 'p')
             return cli_usage("check");
-        json = true;
+        json = json || letter == 'j';
+        postfix = postfix || letter == 'p';
     }
     if (optind != argc)
         return cli_usage("check");
 
     struct conf *conf =
         cli_load_with(cli, NULL, &report.errors, &report.warnings);
+    if (conf != NULL && postfix)
+        check_postfix(cli, conf, NULL, &report);
     bool ok = report.errors.len == 0;
     if (json) {
         print_json(&report);
@@ -195,7 +200,7 @@ command_check(const struct cli *cli, int argc, char **argv)
         if (ok)
             print_ok(cli, conf);
         else
-            print_errors(&report.errors);
+            print_errors(&report.errors, conf == NULL);
     }
     conf_unref(conf);
     buf_free(&report.errors);
