@@ -139,7 +139,9 @@ log_started(struct daemon *daemon)
         buf_printf(&names, "%s%.*s=%.*s", i != 0 ? ", " : "",
                    SLICE_ARG(conf->name), SLICE_ARG(conf->address.text));
     }
-    daemon_log(daemon, LOG_LEVEL_INFO, "started: listeners %.*s, upstream %.*s",
+    daemon_log(daemon, LOG_LEVEL_INFO,
+               "started, version " ONWARD_VERSION
+               ": listeners %.*s, upstream %.*s",
                SLICE_ARG(buf_slice(&names)),
                SLICE_ARG(daemon->conf->upstream.address.text));
     buf_free(&names);
