@@ -283,7 +283,7 @@ listeners_listen(struct daemon *daemon, struct buf *errors)
             ok = false;
         }
     }
-    return ok;
+    return mapserver_listen(daemon->mapserver, errors) && ok;
 }
 
 void
