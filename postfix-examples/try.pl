@@ -91,8 +91,7 @@ my $before = Onward::Test::Relay->new(to => $port{mx});
 # The files of self-hosted/, for this place.
 sub adapted ($file) {
     my $text = slurp("$Bin/self-hosted/$file");
-    $text =~ s{(?<=/)etc/onward/}{$dir/onward/}g;
-    $text =~ s{/+\Q$dir\E}{$dir}g;
+    $text =~ s{/etc/onward/}{$dir/onward/}g;
     # Two recorders stand on the way, so that before and after can be shown.
     $text =~ s/smtpd_proxy_filter=127\.0\.0\.1:10025/smtpd_proxy_filter=${\$before->address}/g;
     $text =~ s/(upstream = \{ address = ")127\.0\.0\.1:10026/$1${\$behind->address}/;

@@ -20,16 +20,23 @@ need qw(binary root postfix Mail::DKIM::Verifier python3-dkim);
 # front -> before -> onward -> behind -> back -> sink; the relays record.
 my $back   = free_port();
 my $sink   = Onward::Test::Sink->new;
+my $socket = scratch('socket') . '/mx';
 my $behind = Onward::Test::Relay->new(to => $back);
 my $onward = Onward::Test::Daemon->new(
     upstream => $behind->port,
     # One connection for each upstream transaction, so that each is a record.
     upstream_settings => 'idle_timeout = "0s";',
+    more_listeners => "{ name = \"local\"; address = \"unix:$socket\";"
+        . ' role = "inbound"; group = "postfix"; mode = "0660"; }',
 )->start;
 my $before = Onward::Test::Relay->new(to => $onward->port);
 my $postfix = Onward::Test::Postfix->new(
     sink      => $sink->port,
-    fronts    => { front => $before->port, adjust => $onward->port },
+    fronts    => {
+        front  => $before->port,
+        adjust => $onward->port,
+        local  => "unix:$socket",
+    },
     front_options => { adjust => ['smtpd_proxy_options=speed_adjust'] },
     ports     => { reinject => $back },
     transport => { 'srs.public.example' => $onward->port },
@@ -266,6 +273,15 @@ subtest 'a front that adjusts speed: all at once, after the dot' => sub {
     my $forged = $return =~ s/=alice@/=mallory@/r;
     like $adjust->()->transaction('', $forged, $bounce), qr/^550 5\.7\.1 /,
         'a forged bounce is refused';
+};
+
+subtest 'a front that comes by a unix socket' => sub {
+    $sink->clear;
+    my $client = Onward::Test::Client->hello($postfix->port('local'));
+    like $client->transaction($alice, $alias, message('unix')),
+        qr/^250 .*queued as/, 'accepted';
+    ok $sink->wait_to('me@private.example'), 'it arrives';
+    ok $onward->logged(qr/listener=local.*status=sent/), '... and is logged';
 };
 
 subtest 'a null reverse-path stays null' => sub {

@@ -13,7 +13,7 @@ use Onward::Test::Verify;
 
 # upstream (port) is required. Besides: srs_domain, secret, local_domains,
 # aliases (text inside the parentheses), selector, key ("rsa", "ed25519",
-# "" for none), listeners ({ name => role }), settings (more text),
+# "" for none), listeners ({ name => role }), more_listeners and settings (text),
 # upstream_settings (in that group), under (what it is run by), keys for outbound mail ({ domain =>
 # selector }).
 sub new ($class, %self) {
@@ -82,6 +82,7 @@ sub write_files ($self) {
         "  { name = \"$_\"; address = \"127.0.0.1:$self->{port}{$_}\";"
             . " role = \"$self->{listeners}{$_}\"; }"
     } sort keys %{ $self->{listeners} };
+    $listeners .= ",\n$self->{more_listeners}" if $self->{more_listeners};
     my $local = join ', ', map {"\"$_\""} @{ $self->{local_domains} };
     spew($self->conf, <<~END);
         hostname = "proxy.public.example";

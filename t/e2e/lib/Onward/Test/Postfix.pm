@@ -11,7 +11,7 @@ use Onward::Test;
 use Onward::Test::Client;
 
 # sink: the port mail is delivered to.
-# fronts: { name => port of the proxy, or undef for none }
+# fronts: { name => port of the proxy, "unix:PATH", or undef for none }
 # front_options: { name => [more of its options] }
 # ports: { name => port }, for services whose port is known already
 # backs: { name => "full" (all of the re-injection options) or "default"
@@ -212,12 +212,13 @@ sub master_cf ($self) {
     my $cf = '';
     for my $name (sort keys %{ $self->{fronts} }) {
         my $proxy = $self->{fronts}{$name};
+        $proxy = "127.0.0.1:$proxy" if ($proxy // '') =~ /^\d+$/;
         $cf .= $self->smtpd(
             $name,
             # As set-ups do it: the front knows the aliases and does not
             # expand them.
             "virtual_alias_maps=regexp:$self->{dir}/etc/accept",
-            (defined $proxy ? "smtpd_proxy_filter=127.0.0.1:$proxy" : ()),
+            (defined $proxy ? "smtpd_proxy_filter=$proxy" : ()),
             @{ $self->{front_options}{$name} // [] },
         );
     }

@@ -1,0 +1,80 @@
+package Onward::Test::Robust;
+
+# t/bench/robust: a client and an upstream with Onward between them, and a
+# book of what became of each message.
+
+use v5.36;
+use File::Basename qw(dirname);
+use IPC::Open2;
+use Test::More ();
+use Onward::Test;
+
+sub program () {
+    return $ENV{ROBUST} // dirname(dirname(binary())) . '/bench/robust';
+}
+
+# Started, and its upstream listens: new(onward => PORT, upstream => PORT,
+# options...); options are those of the program without their hyphen.
+sub new ($class, %opt) {
+    my @ports = delete @opt{qw(upstream onward)};
+    my $self = bless {}, $class;
+    $self->{pid} = open2($self->{out}, $self->{in}, program(),
+        map({ ("-$_", $opt{$_}) } sort keys %opt), @ports);
+    $self->line =~ /^ready/ or die "robust did not start\n";
+    on_exit(sub { kill KILL => $self->{pid} if $self->{pid} });
+    return $self;
+}
+
+sub line ($self) {
+    my $out = $self->{out};
+    return <$out> // '';
+}
+
+# With i => N: the idle sessions are there, nothing else goes on. Returns N.
+sub held ($self) {
+    my ($held) = $self->line =~ /^idle=(\d+)/;
+    return $held;
+}
+
+# ... and now the rest.
+sub go ($self) {
+    syswrite $self->{in}, "\n";
+}
+
+# Finish what was begun.
+sub stop ($self) { kill TERM => $self->{pid} }
+
+# Waits for its end; the book.
+sub book ($self) {
+    my %book = $self->line =~ /(\w+)=(-?[\d.]+)/g;
+    waitpid delete $self->{pid}, 0;
+    $self->{book} = \%book;
+    return \%book;
+}
+
+# What has to hold whatever happened.
+sub holds ($self, $name) {
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my $book = $self->{book} // $self->book;
+    my $ok = 1;
+    my %never = (
+        missing => 'every message is upstream, and acknowledged',
+        broken  => 'every message upstream is whole, octet for octet',
+        false   => 'nothing was acknowledged that was not committed',
+        early   => 'nothing was committed before the client had ended it',
+        twice   => 'no attempt was committed twice',
+        errors  => 'no reply that blames the message',
+    );
+    $ok &= Test::More::is($book->{$_}, 0, "$name: $never{$_}")
+        for sort keys %never;
+    Test::More::diag(join ' ', map {"$_=$book->{$_}"} sort keys %$book)
+        unless $ok;
+    return $ok;
+}
+
+# A line for the log of the test.
+sub figures ($self, @names) {
+    return join ', ', map {"$_ $self->{book}{$_}"} @names;
+}
+
+1;
