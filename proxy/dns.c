@@ -132,15 +132,14 @@ open_channel(ares_channel *channel, const struct conf *conf)
         /* The second try waits twice as long as the first. */
         .timeout = (int)(conf->dns.timeout / 3),
         .tries = 2,
-        .flags = ARES_FLAG_EDNS | ARES_FLAG_NOALIASES,
-        .ednspsz = 1232,
+        .flags = ARES_FLAG_NOALIASES, /* what is long comes over TCP */
     };
     int error = ares_library_init(ARES_LIB_INIT_ALL);
 
     if (error == ARES_SUCCESS)
         error = ares_init_options(channel, &options,
                                   ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-                                      ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ);
+                                      ARES_OPT_FLAGS);
     if (error != ARES_SUCCESS)
         return error;
     error = set_servers(*channel, conf);
@@ -155,16 +154,18 @@ turn(ares_channel channel)
 {
     ares_socket_t sockets[ARES_GETSOCK_MAXNUM];
     struct pollfd fds[ARES_GETSOCK_MAXNUM];
-    int mask = ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
+    /* As ARES_GETSOCK_READABLE and _WRITABLE, which shift into the sign. */
+    unsigned mask =
+        (unsigned)ares_getsock(channel, sockets, ARES_GETSOCK_MAXNUM);
     struct timeval most = { .tv_sec = 1 };
     struct timeval wait = { 0 };
     nfds_t count = 0;
 
     for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
         short events = 0;
-        if (ARES_GETSOCK_READABLE(mask, i))
+        if ((mask >> i & 1) != 0)
             events |= POLLIN;
-        if (ARES_GETSOCK_WRITABLE(mask, i))
+        if ((mask >> (i + ARES_GETSOCK_MAXNUM) & 1) != 0)
             events |= POLLOUT;
         if (events != 0)
             fds[count++] =

@@ -7,6 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
+void
+dkim_print(struct slice octets)
+{
+    if (octets.len != 0)
+        fwrite(octets.ptr, 1, octets.len, stdout);
+}
+
 bool
 dkim_is_of(const struct dkim_key *key, struct slice domain)
 {
@@ -60,7 +67,7 @@ print_list(const struct dkim_keyset *set, bool json)
     }
     if (json)
         buf_puts(&out, "]\n");
-    fwrite(out.ptr, 1, out.len, stdout);
+    dkim_print(buf_slice(&out));
     buf_free(&out);
 }
 
@@ -135,7 +142,7 @@ print_records(const struct dkim_keyset *set, struct slice domain,
     if (format == DKIM_ZONE_NSUPDATE && count != 0)
         buf_puts(&out, "send\n");
     if (ok)
-        fwrite(out.ptr, 1, out.len, stdout);
+        dkim_print(buf_slice(&out));
     buf_free(&out);
     if (!ok) {
         cli_error("a key cannot be printed");

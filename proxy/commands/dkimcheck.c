@@ -124,7 +124,7 @@ print_json(const struct dkim_verdict *verdicts, size_t count)
         buf_puts(&out, "\"}");
     }
     buf_puts(&out, "]\n");
-    fwrite(out.ptr, 1, out.len, stdout);
+    dkim_print(buf_slice(&out));
     buf_free(&out);
 }
 

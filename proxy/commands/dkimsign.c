@@ -101,12 +101,6 @@ sign(const struct conf *conf, const struct relay_signing *signing,
     return ok && job.ok;
 }
 
-static void
-print(struct slice octets)
-{
-    fwrite(octets.ptr, 1, octets.len, stdout);
-}
-
 static int
 print_signed(const struct conf *conf, const struct conf_listener *listener,
              struct slice original, struct slice message,
@@ -126,11 +120,11 @@ print_signed(const struct conf *conf, const struct conf_listener *listener,
     if (why != NULL) {
         cli_error("not signed: %s (listener %.*s)", why,
                   SLICE_ARG(listener->name));
-        print(original);
+        dkim_print(original);
     } else if (sign(conf, &signing, header, message, &part)) {
-        print(buf_slice(&part.signatures));
-        print(buf_slice(&part.prepended));
-        print(message);
+        dkim_print(buf_slice(&part.signatures));
+        dkim_print(buf_slice(&part.prepended));
+        dkim_print(message);
     } else {
         cli_error("the message cannot be signed now");
         code = CLI_TRY_AGAIN;

@@ -22,6 +22,9 @@ struct conf *dkim_load(const struct cli *cli);
 bool dkim_domain_argument(const char *command, bool all, int argc, char **argv,
                           struct arena *arena, struct slice *domain);
 
+/* To standard output. */
+void dkim_print(struct slice octets);
+
 /* Is it a key of this domain (empty: of any)? */
 bool dkim_is_of(const struct dkim_key *key, struct slice domain);
 

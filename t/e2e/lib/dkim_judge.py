@@ -2,9 +2,9 @@
 #
 #   verify DNS.json FILE...   one line for each signature: FILE SELECTOR
 #                             pass|REASON
-#   flip DNS.json FILE...     every octet of what is signed is changed, one by
-#                             one, and fields are added: "FILE octets N" if no
-#                             change verified, else "FILE passed OFFSET"
+#   flip DNS.json FILE...     octets of what is signed are changed, one by one,
+#                             and fields are added: "FILE changes N" if none
+#                             verified, else "FILE passed OFFSET"
 import json
 import sys
 
@@ -67,8 +67,8 @@ def flip(judge, path):
     message = message[:field] + message[field:][top_signature(
         message[field:]):]
     count = 0
-    for at in list(range(len(b"DKIM-Signature"), field)) \
-            + list(range(field, len(message))):
+    # dkimpy is slow; the unit tests take every octet.
+    for at in range(len(b"DKIM-Signature"), len(message), 13):
         octet = message[at]
         # White space is not signed as such, and the last digit of base64 has
         # unused bits.
@@ -93,7 +93,7 @@ def flip(judge, path):
             if judge.verify(changed)[1] == "pass":
                 print(path, "passed with", added)
                 return
-    print(path, "octets", count)
+    print(path, "changes", count)
 
 
 def main():
