@@ -31,12 +31,20 @@ whole_command(struct search *search, struct slice command)
 }
 
 void
+misfit_report(struct search *search, enum misfit_severity severity,
+              const char *file, struct slice setting, struct slice sentence,
+              struct slice command)
+{
+    search->sink->found(search->sink->ctx, severity, file, setting, sentence,
+                        whole_command(search, command));
+}
+
+void
 misfit_main(struct search *search, enum misfit_severity severity,
             const char *name, struct slice sentence, struct slice command)
 {
-    search->sink->found(search->sink->ctx, severity, "main.cf",
-                        slice_from(name), sentence,
-                        whole_command(search, command));
+    misfit_report(search, severity, "main.cf", slice_from(name), sentence,
+                  command);
 }
 
 void
@@ -44,12 +52,11 @@ misfit_option(struct search *search, enum misfit_severity severity,
               const struct postconf_service *service, const char *name,
               struct slice sentence, struct slice command)
 {
-    search->sink->found(
-        search->sink->ctx, severity, "master.cf",
-        name == NULL
-            ? service->id
-            : misfit_text(search, "%.*s/%s", SLICE_ARG(service->id), name),
-        sentence, whole_command(search, command));
+    struct slice setting = service->id;
+
+    if (name != NULL)
+        setting = misfit_text(search, "%.*s/%s", SLICE_ARG(service->id), name);
+    misfit_report(search, severity, "master.cf", setting, sentence, command);
 }
 
 void

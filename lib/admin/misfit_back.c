@@ -11,12 +11,12 @@ find_back(struct search *search)
     if (address->kind == CONF_UNIX || !fronts_is_loopback(address->host))
         return false; /* another host's, or another program's */
     if (search->back == NULL) {
-        misfit_main(search, MISFIT_ERROR, "master.cf",
-                    misfit_text(search,
-                                "no service listens on upstream.address %.*s: "
-                                "nothing that comes to us can go on",
-                                SLICE_ARG(address->text)),
-                    SLICE_OF("onward setup --apply"));
+        misfit_report(
+            search, MISFIT_ERROR, "master.cf",
+            misfit_text(search, "%.*s/inet", SLICE_ARG(address->text)),
+            SLICE_OF("upstream.address, where nothing listens: no "
+                     "mail that comes to us can go on"),
+            SLICE_OF("onward setup --apply"));
         return false;
     }
     if (slice_equal(search->back->command, SLICE_OF("smtpd")))

@@ -21,19 +21,44 @@ is_chrooted(const struct postconf_service *service)
 
 /* ---- does anything come to us? ----------------------------------------- */
 
-/* smtp(8) may be the client too: transport_maps lead here. */
+/* smtp(8) may be the client too: transport_maps or a content_filter lead here.
+ */
 static bool
-is_routed_to(const struct search *search, const struct conf_listener *listener)
+mentions_port(struct slice value, const struct conf_listener *listener)
 {
-    struct slice maps = postconf_value(search->postconf, "transport_maps");
     struct buf port = { 0 };
     bool found = false;
 
     buf_printf(&port, "]:%u", listener->address.port);
-    for (size_t at = 0; at < maps.len && !found; at++)
-        found = slice_starts_nocase(slice_tail(maps, at), buf_slice(&port));
+    for (size_t at = 0; at < value.len && !found; at++)
+        found = slice_starts_nocase(slice_tail(value, at), buf_slice(&port));
     buf_free(&port);
     return found;
+}
+
+static bool
+is_routed_to(const struct search *search, const struct conf_listener *listener)
+{
+    const struct postconf *postconf = search->postconf;
+
+    if (mentions_port(postconf_value(postconf, "transport_maps"), listener))
+        return true;
+    for (size_t i = 0; i < postconf->service_count; i++)
+        if (mentions_port(
+                misfit_of(search, &postconf->services[i], "content_filter"),
+                listener))
+            return true;
+    return false;
+}
+
+static bool
+has_front_for(const struct search *search, const struct conf_listener *listener)
+{
+    for (size_t i = 0; i < search->front_count; i++)
+        if ((search->fronts[i].role == FRONT_MX) ==
+            (listener->role == CONF_INBOUND))
+            return true;
+    return false;
 }
 
 static void
@@ -47,17 +72,17 @@ look_for_senders(struct search *search)
                     listener_of(search, search->fronts[f].service) == listener;
         if (found)
             continue;
-        /* Mail by sendmail(1) may be all that an outbound listener gets. */
-        bool routed = is_routed_to(search, listener);
-        misfit_main(
+        if (is_routed_to(search, listener))
+            continue;
+        misfit_report(
             search,
-            listener->role == CONF_INBOUND && !routed ? MISFIT_ERROR
-                                                      : MISFIT_WARNING,
-            "smtpd_proxy_filter",
-            misfit_text(
-                search, "no smtpd service sends mail to listener %.*s (%.*s)",
-                SLICE_ARG(listener->name), SLICE_ARG(listener->address.text)),
-            SLICE_OF("onward setup --apply"));
+            listener->role == CONF_INBOUND ? MISFIT_ERROR : MISFIT_WARNING,
+            "master.cf", SLICE_OF("smtpd_proxy_filter"),
+            misfit_text(search, "nothing sends mail to listener %.*s (%.*s)",
+                        SLICE_ARG(listener->name),
+                        SLICE_ARG(listener->address.text)),
+            has_front_for(search, listener) ? SLICE_OF("onward setup --apply")
+                                            : (struct slice){ 0 });
     }
 }
 

@@ -17,6 +17,9 @@ struct search {
     struct slice queue_directory;
 };
 
+void misfit_report(struct search *search, enum misfit_severity severity,
+                   const char *file, struct slice setting,
+                   struct slice sentence, struct slice command);
 /* A finding about main.cf's `name`, or an option of a service. The command
  * is "postconf ..." without the -c, or empty. */
 void misfit_main(struct search *search, enum misfit_severity severity,

@@ -11,14 +11,15 @@ use Test::More ();
 use Onward::Test;
 use Onward::Test::Client;
 
-# Call it first: begins the test anew where all ports are free.
-sub own_network ($class) {
+# Call it first: begins the test anew where all ports are free. With "--mount"
+# it may mount as well, and nobody else sees that.
+sub own_network ($class, @more) {
     return if $ENV{ONWARD_OWN_NETWORK};
     my ($name) = $0 =~ m{([^/]+)$};
-    system('unshare --net true 2>/dev/null') == 0
-        or Test::More::plan(skip_all => "$name needs unshare --net");
+    system("unshare --net @more true 2>/dev/null") == 0
+        or Test::More::plan(skip_all => "$name needs unshare --net @more");
     $ENV{ONWARD_OWN_NETWORK} = 1;
-    exec 'unshare', '--net', 'sh', '-c', 'ip link set lo up && exec "$@"',
+    exec 'unshare', '--net', @more, 'sh', '-c', 'ip link set lo up && exec "$@"',
         'sh', $^X, (map {"-I$_"} @INC), $0, @ARGV;
 }
 

@@ -137,6 +137,22 @@ sub submission_signs ($self) {
     );
 }
 
+# A message just below the limit has room for what we add, and one above it is
+# refused as ever.
+sub size_fits ($self, $limit) {
+    my $line = 'x' x 78 . "\r\n";
+    my $of = sub ($size) {
+        my $text = $message . $line x (($size - length $message) / 80);
+        return $text . 'y' x ($size - 2 - length $text) . "\r\n";
+    };
+    my $reply = $self->client->transaction('alice@sender.example',
+        'fwd.big@public.example', $of->($limit - 400));
+    like($reply, qr/^250 /, 'a message just below the limit passes');
+    $reply = $self->client->transaction('alice@sender.example',
+        'fwd.big@public.example', $of->($limit + 2000));
+    like($reply, qr/^552 /, 'and one above it does not');
+}
+
 # The map server away: nothing is refused for good.
 sub map_down ($self) {
     $self->{onward}->stop;
@@ -184,6 +200,7 @@ sub life ($self) {
     $self->mail_flows;
     $self->own_bounce;
     $self->submission_signs if $self->{submission};
+    $self->size_fits($self->{size}) if $self->{size};
     $self->map_down;
 
     my $dry = $self->run('setup', '--remove', '--dry-run', @where);
