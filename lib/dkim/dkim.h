@@ -20,7 +20,8 @@ bool dkim_body_update(struct dkim_body *body, struct slice octets);
 bool dkim_body_finish(struct dkim_body *body, unsigned char hash[32]);
 void dkim_body_free(struct dkim_body *body);
 
-/* The relaxed form of one field (RFC 6376, 3.4.2), final CRLF included. */
+/* The relaxed form of one field (RFC 6376, 3.4.2), final CRLF included. Aborts
+ * when memory is gone. */
 void dkim_relax_field(struct slice raw, struct buf *out);
 
 /* ---- keys -------------------------------------------------------------- */
@@ -139,7 +140,7 @@ size_t dkim_keyset_find(const struct dkim_keyset *set, struct slice domain,
 
 /* ---- signing ----------------------------------------------------------- */
 
-struct dkim_names { /* field names for h= */
+struct dkim_names { /* field names for h=; the first 512 count */
     const struct slice *names;
     size_t count;
 };
@@ -153,9 +154,9 @@ bool dkim_name_may_be_signed(struct slice name);
 /*
  * Can this message be signed at all, i.e. do all verifiers read it as we do?
  * NULL: yes. Else a fixed word for `dkim=none(WORD)`: no-from, several-from,
- * from-unreadable, from-disagree, odd-header, form-feed, huge-field. For
- * signatures as the SRS domain too (From must be there and readable once;
- * its domain does not matter then).
+ * from-unreadable, from-disagree, odd-header, form-feed, huge-field,
+ * no-memory. For signatures as the SRS domain too (From must be there and
+ * readable once; its domain does not matter then).
  */
 const char *dkim_examine(const struct mail_header *header,
                          const struct dkim_names *headers);

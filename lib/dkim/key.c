@@ -112,6 +112,16 @@ read_file(int fd, size_t size, struct buf *octets)
     return NULL;
 }
 
+static struct slice
+copy_path(const char *path)
+{
+    size_t len = strlen(path);
+    char *copy = mem_alloc(len + 1);
+
+    memcpy(copy, path, len);
+    return (struct slice){ copy, len };
+}
+
 static struct dkim_key *
 load_open(int fd, const char *path, struct slice domain, struct slice selector,
           struct buf *why)
@@ -136,7 +146,7 @@ load_open(int fd, const char *path, struct slice domain, struct slice selector,
     if (wrong == NULL)
         key = dkim_key_parse(buf_slice(&octets), domain, selector, &wrong);
     if (key != NULL) {
-        key->path = slice_from(strdup(path));
+        key->path = copy_path(path);
         key->device = st.st_dev;
         key->inode = st.st_ino;
         key->size = st.st_size;

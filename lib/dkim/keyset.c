@@ -40,6 +40,14 @@ complain(struct buf *lines, const char *path, const char *text)
     buf_printf(lines, "%s: %s\n", path, text);
 }
 
+static char *
+copy_text(const char *text)
+{
+    size_t size = strlen(text) + 1;
+
+    return memcpy(mem_alloc(size), text, size);
+}
+
 static void
 add_job(struct loader *loader, const char *path, const char *domain)
 {
@@ -49,7 +57,7 @@ add_job(struct loader *loader, const char *path, const char *domain)
             mem_realloc(loader->jobs, loader->room * sizeof(struct job));
     }
     loader->jobs[loader->count++] =
-        (struct job){ .path = strdup(path), .domain = strdup(domain) };
+        (struct job){ .path = copy_text(path), .domain = copy_text(domain) };
 }
 
 /* Hidden files are nobody's keys: editors and volume mounts make them. */

@@ -103,7 +103,7 @@ dkim_key_verify(const struct dkim_key *key,
 
 enum {
     INSTANCES_MAX = 50, /* of one name; beyond, it is not signed at all */
-    SLOTS = 256,        /* of the table of names, at most half full */
+    SLOTS = 1024,       /* of the table of names, at most half full */
     NAMES_MAX = SLOTS / 2,
 };
 
@@ -118,9 +118,9 @@ struct chosen {
 struct selection {
     struct chosen *chosen;
     size_t count;
-    unsigned char slots[SLOTS]; /* index into chosen, plus one; 0: free */
-    struct slice *names;        /* h=, as it will be written */
-    struct slice *fields;       /* what each of them stands for; empty: none */
+    uint16_t slots[SLOTS]; /* index into chosen, plus one; 0: free */
+    struct slice *names;   /* h=, as it will be written */
+    struct slice *fields;  /* what each of them stands for; empty: none */
     size_t listed;
 };
 
@@ -135,7 +135,7 @@ hash_name(struct slice name)
 }
 
 /* The slot of this name, or the free one where it belongs. */
-static unsigned char *
+static uint16_t *
 find_slot(struct selection *sel, struct slice name)
 {
     size_t at = hash_name(name) % SLOTS;
@@ -152,12 +152,12 @@ choose_names(struct selection *sel, struct dkim_names names, bool oversigned)
     for (size_t i = 0; i < names.count; i++) {
         if (!dkim_name_may_be_signed(names.names[i]))
             continue;
-        unsigned char *slot = find_slot(sel, names.names[i]);
+        uint16_t *slot = find_slot(sel, names.names[i]);
         if (*slot == 0) {
             if (sel->count == NAMES_MAX)
                 continue;
             sel->chosen[sel->count].name = names.names[i];
-            *slot = (unsigned char)++sel->count;
+            *slot = (uint16_t)++sel->count;
         }
         if (oversigned)
             sel->chosen[*slot - 1].oversigned = true;
@@ -168,7 +168,7 @@ static void
 index_fields(struct selection *sel, const struct mail_header *header)
 {
     for (size_t i = 0; i < header->count; i++) {
-        unsigned char slot = *find_slot(sel, header->fields[i].name);
+        uint16_t slot = *find_slot(sel, header->fields[i].name);
         if (slot == 0)
             continue;
         struct chosen *c = &sel->chosen[slot - 1];
