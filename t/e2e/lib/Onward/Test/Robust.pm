@@ -13,13 +13,13 @@ sub program () {
     return $ENV{ROBUST} // dirname(dirname(binary())) . '/bench/robust';
 }
 
-# Started, and its upstream listens: new(onward => PORT, upstream => PORT,
-# options...); options are those of the program without their hyphen.
+# Started, and its upstream listens, no more: new(onward => PORT, upstream =>
+# PORT, options...); options are those of the program without their hyphen.
 sub new ($class, %opt) {
     my @ports = delete @opt{qw(upstream onward)};
     my $self = bless {}, $class;
     $self->{pid} = open2($self->{out}, $self->{in}, program(),
-        map({ ("-$_", $opt{$_}) } sort keys %opt), @ports);
+        map({ ("-$_", $opt{$_}) } sort keys %opt), '-w', @ports);
     $self->line =~ /^ready/ or die "robust did not start\n";
     on_exit(sub { kill KILL => $self->{pid} if $self->{pid} });
     return $self;
@@ -30,15 +30,16 @@ sub line ($self) {
     return <$out> // '';
 }
 
-# With i => N: the idle sessions are there, nothing else goes on. Returns N.
+# The idle sessions (i => N) are there; nothing else goes on. Returns N.
 sub held ($self) {
     my ($held) = $self->line =~ /^idle=(\d+)/;
     return $held;
 }
 
-# ... and now the rest.
+# Now the messages.
 sub go ($self) {
     syswrite $self->{in}, "\n";
+    return $self;
 }
 
 # Finish what was begun.
@@ -46,7 +47,9 @@ sub stop ($self) { kill TERM => $self->{pid} }
 
 # Waits for its end; the book.
 sub book ($self) {
-    my %book = $self->line =~ /(\w+)=(-?[\d.]+)/g;
+    my $line;
+    1 while ($line = $self->line) =~ /^idle=/;
+    my %book = $line =~ /(\w+)=(-?[\d.]+)/g;
     waitpid delete $self->{pid}, 0;
     $self->{book} = \%book;
     return \%book;
