@@ -27,6 +27,16 @@ void conf_check(const struct conf_reading *r, const struct conf *conf);
  * warning where it is a default. True: it is there. */
 bool conf_check_directory(const struct conf_reading *r, const char *name);
 
+/* Fill srs.every; bad (or NULL) hears of values of tables that are none. */
+void conf_list_srs_domains(struct conf *conf, struct arena *arena,
+                           void (*bad)(void *ctx, struct slice key,
+                                       struct slice value, unsigned line),
+                           void *ctx);
+
+/* The same for a snapshot whose tables were opened anew from those of conf;
+ * it owes nothing to conf's memory. */
+void conf_keep_srs_domains(struct conf *fresh, const struct conf *conf);
+
 /* "limits.sessions = 1000" for all settings. */
 void conf_build_values(const struct conf_reading *r, struct conf *conf);
 

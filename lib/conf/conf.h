@@ -98,10 +98,14 @@ struct conf {
         unsigned max_failures; /* a minute */
         unsigned max_age_days;
         struct domain_list domain_map;
-        /* The literal SRS domains: domain and the `to` of domain_map. Those
-         * that only a table of domain_map names are found by asking it. */
+        /* The SRS domains that are written here: domain and the `to` of
+         * domain_map. */
         struct slice *domains;
         size_t domain_count;
+        /* Those and what tables of domain_map name, sorted: see
+         * conf_is_srs_domain. */
+        struct slice *every;
+        size_t every_count;
     } srs;
 
     struct {
@@ -218,6 +222,9 @@ struct conf *conf_load(const struct conf_inputs *inputs, struct buf *errors,
  */
 struct conf *conf_refresh_tables(struct conf *conf, int64_t now,
                                  struct buf *errors);
+
+/* Is it one of our SRS domains? A socketmap of domain_map is not asked. */
+bool conf_is_srs_domain(const struct conf *conf, struct slice domain);
 
 struct conf *conf_ref(struct conf *conf);
 void conf_unref(struct conf *conf);

@@ -181,26 +181,51 @@ build_domain(const struct conf_reading *r, struct conf *conf)
         conf_error(r, got.node, NULL, "%s %s", conf_quote(r, got.text), why);
 }
 
+/* Of a table of domain_map. */
+struct pairs {
+    const struct conf_reading *r;
+    const struct conf_node *node;
+};
+
+static void
+report_value(void *ctx, struct slice key, struct slice value, unsigned line)
+{
+    const struct pairs *pairs = ctx;
+
+    (void)line;
+    conf_error(pairs->r, pairs->node, NULL,
+               "%s for %s is no domain that bounces could find their way to",
+               conf_quote(pairs->r, value), conf_quote(pairs->r, key));
+}
+
 static void
 collect_domains(const struct conf_reading *r, struct conf *conf)
 {
     const struct domain_list *map = &conf->srs.domain_map;
+    struct pairs pairs = { .r = r,
+                           .node = conf_get(r, NULL, "srs.domain_map").node };
 
     conf->srs.domains =
         arena_alloc(r->arena, (map->count + 1) * sizeof(struct slice));
     if (conf->srs.domain.len != 0)
         conf->srs.domains[conf->srs.domain_count++] = conf->srs.domain;
     for (size_t i = 0; i < map->count; i++) {
-        struct slice to = map->entries[i].to;
+        const struct domain_entry *entry = &map->entries[i];
         size_t k = 0;
-        if (map->entries[i].table != NULL)
+        if (entry->table != NULL && entry->table->kind == TABLE_SOCKETMAP)
+            problem_add(r->warnings, pairs.node->place,
+                        SLICE_OF("srs.domain_map"),
+                        "what a socketmap names cannot be listed: bounces to "
+                        "those SRS domains are not known as ours");
+        if (entry->table != NULL)
             continue;
         while (k < conf->srs.domain_count &&
-               !slice_equal(conf->srs.domains[k], to))
+               !slice_equal(conf->srs.domains[k], entry->to))
             k++;
         if (k == conf->srs.domain_count)
-            conf->srs.domains[conf->srs.domain_count++] = to;
+            conf->srs.domains[conf->srs.domain_count++] = entry->to;
     }
+    conf_list_srs_domains(conf, r->arena, report_value, &pairs);
 }
 
 void

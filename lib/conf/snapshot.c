@@ -251,5 +251,6 @@ conf_refresh_tables(struct conf *conf, int64_t now, struct buf *errors)
         conf_unref(fresh);
         return NULL;
     }
+    conf_keep_srs_domains(fresh, conf);
     return fresh;
 }

@@ -15,12 +15,8 @@ domain_of(struct slice address)
 static bool
 is_srs_domain(const struct srs_worker *w, struct slice domain)
 {
-    if (slice_equal_nocase(domain, w->domain))
-        return true;
-    for (size_t i = 0; w->conf != NULL && i < w->conf->srs.domain_count; i++)
-        if (slice_equal_nocase(domain, w->conf->srs.domains[i]))
-            return true;
-    return false;
+    return slice_equal_nocase(domain, w->domain) ||
+           (w->conf != NULL && conf_is_srs_domain(w->conf, domain));
 }
 
 bool
