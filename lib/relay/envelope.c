@@ -351,6 +351,11 @@ refuse_data(struct relay_session *s, enum outcome outcome)
             outbound_fail(s, s->outbounds[i], outcome);
     remember_worst(s->tx, outcome_reply(outcome), outcome);
     session_reply(s, outcome_reply(outcome), SMTP_REPLY_OURS);
+    s->tx->told = false;
+    journal_transaction(
+        s, outcome_reply(outcome).code >= 500 ? RELAY_REJECTED : RELAY_DEFERRED,
+        outcome, outcome_reply(outcome));
+    s->tx->told = true;
 }
 
 void

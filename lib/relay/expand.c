@@ -5,12 +5,7 @@
 bool
 expand_is_srs_domain(const struct conf *conf, struct slice domain)
 {
-    if (!conf->srs.enabled)
-        return false;
-    for (size_t i = 0; i < conf->srs.domain_count; i++)
-        if (slice_equal_nocase(conf->srs.domains[i], domain))
-            return true;
-    return slice_equal_nocase(conf->srs.domain, domain);
+    return conf_is_srs_domain(conf, domain);
 }
 
 static void
@@ -109,8 +104,9 @@ new_item(struct expand *e, const struct smtp_path *path)
     item->path = *path;
     item->parent = e->item;
     if (e->item != NULL) {
-        item->depth = e->item->depth + 1;
+        item->depth = e->item->depth;
         item->reversals = e->item->reversals;
+        item->rewritten = true;
     }
     return item;
 }
@@ -183,6 +179,35 @@ go_on_reversed(struct expand *e, struct slice original)
     e->stage = EXPAND_NEXT;
 }
 
+/*
+ * PostSRSd and Mail::SRS leave the quotes of a sender in mid-atom,
+ * SRS0=h=ts=d="a b"@f. As a path that is content with quotes in it, so what
+ * proves to be theirs is read once more as they wrote it.
+ */
+static enum srs_status
+reverse(struct expand *e, struct buf *original)
+{
+    const struct smtp_path *path = &e->item->path;
+    struct srs_found found;
+    enum srs_status status =
+        srs_reverse(e->conf->srs.srs, e->now, path->text, original, &found);
+    struct buf theirs = { 0 };
+
+    if (status != SRS_OK || !found.classic || found.kind != 0 ||
+        path->local.ptr[path->local.len - 1] != '"')
+        return status;
+    buf_clear(original);
+    if (buf_try_append(&theirs, path->local) &&
+        buf_try_append(&theirs, SLICE_OF("@")) &&
+        buf_try_append(&theirs, path->domain))
+        status = srs_reverse(e->conf->srs.srs, e->now, buf_slice(&theirs),
+                             original, NULL);
+    else
+        status = SRS_NO_MEMORY;
+    buf_free(&theirs);
+    return status;
+}
+
 static void
 judge_srs(struct expand *e)
 {
@@ -213,8 +238,7 @@ judge_srs(struct expand *e)
         return;
     }
     if (status == SRS_NOT_SRS)
-        status = srs_reverse(e->conf->srs.srs, e->now, e->item->path.text,
-                             &original, NULL);
+        status = reverse(e, &original);
     e->counts.srs = status;
     if (status == SRS_OK)
         go_on_reversed(e, buf_slice(&original));
@@ -274,7 +298,11 @@ follow(struct expand *e, const struct alias_hit *hit)
             expand_refuse(e, OUTCOME_NO_MEMORY);
             return;
         }
+        item->depth++;
         item->identity = identity;
+        /* A copy that stays has not become another address. */
+        if (identity)
+            item->rewritten = e->item->rewritten;
         *last = item;
         last = &item->next;
     }
@@ -390,7 +418,7 @@ decide_local(struct expand *e, const struct table_answer *answer)
     }
     /* What nothing has rewritten stays, unless it claims our SRS domain. */
     bool srs = expand_is_srs_domain(e->conf, e->item->path.domain);
-    if (e->item->depth == 0 && !srs) {
+    if (!e->item->rewritten && (!srs || e->item->identity)) {
         add_target(e, false);
         return EXPAND_DONE;
     }
@@ -401,7 +429,7 @@ decide_local(struct expand *e, const struct table_answer *answer)
     if (srs && !ours)
         expand_refuse(e, OUTCOME_UNKNOWN_RECIPIENT);
     else
-        add_target(e, e->item->depth > 0 && !ours);
+        add_target(e, e->item->rewritten && !ours);
     return EXPAND_DONE;
 }
 

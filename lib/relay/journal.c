@@ -224,6 +224,8 @@ journal_transaction(struct relay_session *s, enum relay_result result,
     struct shown shown = { 0 };
     struct log_line line;
 
+    if (tx->told && outcome == OUTCOME_RESET)
+        return;
     s->counters->transactions[result]++;
     /* Its recipients have had their lines, one by one. */
     if (tx->accepted == 0 && tx->worst.code != 0)

@@ -18,20 +18,38 @@ complete_header(struct relay_session *s, struct buf *fields)
                               s->conf->hostname, fields);
 }
 
+static bool
+is_wanted_by(const struct outbound *o, const struct recipient *r)
+{
+    for (const struct offer *f = o->offers; f != NULL; f = f->next)
+        if (f->recipient == r && f->wanted)
+            return true;
+    return false;
+}
+
+/* Is the recipient of this outbound? One whose targets others had named before
+ * is of all: each may carry its message round. */
+static bool
+has_part(const struct relay_session *s, const struct outbound *o,
+         const struct recipient *r)
+{
+    if (is_wanted_by(o, r))
+        return true;
+    for (unsigned i = 0; i < s->outbound_count; i++)
+        if (is_wanted_by(s->outbounds[i], r))
+            return false;
+    return r->accepted && !r->discarded;
+}
+
 static void
 mark_loops(struct relay_session *s, const struct outbound *o,
            struct buf *fields)
 {
     char token[MAIL_LOOP_TOKEN];
 
-    for (const struct recipient *r = s->tx->recipients; r != NULL;
-         r = r->next) {
-        bool here = false;
-        for (const struct offer *f = o->offers; f != NULL && !here; f = f->next)
-            here = f->recipient == r && f->wanted;
-        if (here && r->alias && content_loop_token(s, r, token))
+    for (const struct recipient *r = s->tx->recipients; r != NULL; r = r->next)
+        if (r->alias && has_part(s, o, r) && content_loop_token(s, r, token))
             mail_loop_print(token, fields);
-    }
 }
 
 bool

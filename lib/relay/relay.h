@@ -209,7 +209,8 @@ void relay_on_stored(struct relay_session *session,
 void relay_on_signed(struct relay_session *session, struct relay_time now);
 void relay_on_deadline(struct relay_session *session, struct relay_time now);
 
-/* The process stops: 421 to a session that is between transactions. */
+/* The process stops: 421 to a session that is between transactions, at once or,
+ * if the client has only just spoken, when it says no MAIL within 100 ms. */
 void relay_on_drain(struct relay_session *session, struct relay_time now);
 
 /* Is a transaction under way (status, drain)? */

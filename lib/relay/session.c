@@ -8,6 +8,10 @@ enum {
     STRESS_COMMAND_MS = 10000, /* as smtpd(8) under stress */
     STRESS_ERRORS = 1,
     RETRY_LOOKUP_MS = 5,
+    /* A front says EHLO, XFORWARD and MAIL within milliseconds. Who is that
+     * far when the process stops brings its message; who only waits does not.
+     */
+    DRAIN_GRACE_MS = 100,
     /* Content must arrive at this pace after the first minute. */
     PACE_FROM_MS = 60000,
     PACE_OCTETS_PER_SECOND = 500,
@@ -71,6 +75,7 @@ relay_new(struct conf *conf, const struct conf_listener *listener,
     s->peer = (struct slice){ s->peer_text, peer.len };
     s->welcome = welcome;
     s->now = now;
+    s->heard = now.ms;
     make_id(s);
     counters->sessions++;
     if (welcome == RELAY_DRAINING) {
@@ -185,12 +190,23 @@ session_set_deadline(struct relay_session *s)
     if (s->reply_due != 0)
         ms =
             s->reply_due > s->now.ms ? (unsigned)(s->reply_due - s->now.ms) : 1;
+    if (s->drain_due != 0 && s->tx == NULL)
+        ms =
+            s->drain_due > s->now.ms ? (unsigned)(s->drain_due - s->now.ms) : 1;
     if (s->retry_lookup && ms > RETRY_LOOKUP_MS)
         ms = RETRY_LOOKUP_MS;
     s->ops->deadline(s->ctx, ms);
 }
 
 /* ---- ends ---- */
+
+static void
+say_stopping(struct relay_session *s)
+{
+    smtp_server_close(&s->server, outcome_reply(OUTCOME_STOPPING).text,
+                      &s->out);
+    session_finish(s);
+}
 
 void
 session_end_transaction(struct relay_session *s)
@@ -204,11 +220,8 @@ session_end_transaction(struct relay_session *s)
         return;
     s->phase = PHASE_COMMANDS;
     session_set_deadline(s);
-    if (s->draining && s->server.state != SMTP_SERVER_CLOSED) {
-        smtp_server_close(&s->server, outcome_reply(OUTCOME_STOPPING).text,
-                          &s->out);
-        session_finish(s);
-    }
+    if (s->draining && s->server.state != SMTP_SERVER_CLOSED)
+        say_stopping(s);
 }
 
 /* A transaction that ends without a verdict on its content. */
@@ -345,6 +358,7 @@ relay_on_client_octets(struct relay_session *s, struct slice octets,
     s->now = now;
     if (!relay_wants_client(s))
         return 0;
+    s->heard = now.ms;
     handle_requests(s, &rest);
     size_t used = octets.len - rest.len;
     if (s->phase == PHASE_CONTENT && !keeps_pace(s))
@@ -420,6 +434,10 @@ relay_on_deadline(struct relay_session *s, struct relay_time now)
             return;
         }
     }
+    if (s->drain_due != 0 && s->tx == NULL) {
+        say_stopping(s);
+        return;
+    }
     if (s->reply_due == 0) {
         time_out_client(s);
         return;
@@ -450,7 +468,10 @@ relay_on_drain(struct relay_session *s, struct relay_time now)
     s->draining = true;
     if (s->tx != NULL || s->phase == PHASE_ENDED)
         return;
-    smtp_server_close(&s->server, outcome_reply(OUTCOME_STOPPING).text,
-                      &s->out);
-    session_finish(s);
+    if (now.ms - s->heard >= DRAIN_GRACE_MS) {
+        say_stopping(s);
+        return;
+    }
+    s->drain_due = s->heard + DRAIN_GRACE_MS;
+    session_set_deadline(s);
 }

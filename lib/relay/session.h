@@ -126,6 +126,7 @@ struct transaction {
     struct expand expand;
     struct smtp_reply worst; /* of the refused recipients */
     enum outcome worst_outcome;
+    bool told; /* DATA was refused by us: it has its line in the log */
     uint64_t started, content_started, content_ended, signed_at; /* ms */
     /* Content. */
     struct mail_spool spool;
@@ -157,6 +158,8 @@ struct relay_session {
     bool draining;
     bool sign_pending, lookup_pending, store_pending;
     uint64_t reply_due; /* ms: when the reply we owe must be out; 0: none */
+    uint64_t heard;     /* ms: when the client last said something */
+    uint64_t drain_due; /* ms: no new transaction from then on; 0: never */
     bool retry_lookup;  /* a locked table: the deadline is for asking again */
     char peer_text[PEER_MAX];
     struct slice peer; /* points into it */

@@ -277,6 +277,31 @@ take_quoted(struct slice *in, char *unquoted, struct slice *local)
     return false;
 }
 
+/* `SRS0=h=ts=d="a b"@f`: quotes in mid-atom, which nothing allows, as PostSRSd
+ * and Mail::SRS make of a quoted sender. Bounces come back to it, so it is
+ * read: the quotes belong to what it holds. */
+static bool
+take_srs_quoted(struct slice *in, char *unquoted, struct slice *local)
+{
+    struct slice quoted = *in;
+    struct slice content;
+    size_t n = local->len;
+
+    if (!slice_starts_nocase(*local, SLICE_OF("SRS")) ||
+        local->ptr[n - 1] != '=')
+        return false;
+    if (!take_quoted(&quoted, unquoted, &content))
+        return false;
+    size_t length = in->len - quoted.len;
+    if (n + length > SMTP_PATH_MAX)
+        return false;
+    memcpy(unquoted, local->ptr, n);
+    memcpy(unquoted + n, in->ptr, length);
+    *local = (struct slice){ unquoted, n + length };
+    *in = quoted;
+    return true;
+}
+
 static bool
 take_local(struct slice *in, char *unquoted, struct slice *local)
 {
@@ -290,6 +315,8 @@ take_local(struct slice *in, char *unquoted, struct slice *local)
         n++;
     *local = slice_head(*in, n);
     *in = slice_tail(*in, n);
+    if (n != 0 && next_is(*in, '"'))
+        return take_srs_quoted(in, unquoted, local);
     return true;
 }
 

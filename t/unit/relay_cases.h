@@ -29,11 +29,7 @@ void case_setting(const struct case_text *text, struct slice head,
 
 /*
  * Put values in the place of what stands in braces:
- *   {srs ADDRESS | OPTION...}   ADDRESS as we (or PostSRSd) rewrite it; options
- *       domain=D days=N (ago) secret=S mac=classic length=N lower upper forge
- *   {loop ADDRESS}              the loop mark of an alias
- *   {sender}                    the reverse-path that upstream saw last
- *   {N*X}                       X, N times
+ * {srs ADDRESS | OPTIONS}, {loop ALIAS}, {sender}, {N*X}; see README there.
  * False: something in braces is none of that.
  */
 bool case_expand(struct slice text, int64_t now, struct slice sender,

@@ -226,7 +226,8 @@ world_load(struct world *world, struct slice text, struct buf *errors)
     char path[128];
 
     for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-        if (!has_group(text, groups[i].name))
+        if (!has_group(text, groups[i].name) &&
+            !(world->no_srs && strcmp(groups[i].name, "srs") == 0))
             buf_puts(&all, groups[i].text);
     buf_append(&all, text);
     put_directory(world, buf_slice(&all), &full);
