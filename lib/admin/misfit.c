@@ -95,6 +95,19 @@ misfit_leads_to_us(const struct search *search,
     return false;
 }
 
+bool
+misfit_has_table(struct slice list)
+{
+    static const struct slice inline_map = SLICE("inline:");
+    struct slice element;
+
+    while (postconf_next(&list, &element))
+        if (slice_find(element, ':') < element.len &&
+            !slice_starts_nocase(element, inline_map))
+            return true;
+    return false;
+}
+
 void
 misfit_find(const struct conf *conf, const struct postconf *postconf,
             struct slice directory, const struct misfit_sink *sink)

@@ -21,34 +21,46 @@ is_chrooted(const struct postconf_service *service)
 
 /* ---- does anything come to us? ----------------------------------------- */
 
-/* smtp(8) may be the client too: transport_maps or a content_filter lead here.
- */
-static bool
-mentions_port(struct slice value, const struct conf_listener *listener)
+/* smtp(8) may be the client too. */
+enum route {
+    ROUTE_NONE,
+    ROUTE_BOUNCES, /* of the SRS domains alone */
+    ROUTE_UNKNOWN, /* a table may have one */
+    ROUTE_MAIL,
+};
+
+static size_t
+count_port(struct slice value, const struct conf_listener *listener)
 {
     struct buf port = { 0 };
-    bool found = false;
+    size_t count = 0;
 
     buf_printf(&port, "]:%u", listener->address.port);
-    for (size_t at = 0; at < value.len && !found; at++)
-        found = slice_starts_nocase(slice_tail(value, at), buf_slice(&port));
+    for (size_t at = 0; at < value.len; at++)
+        count += slice_starts_nocase(slice_tail(value, at), buf_slice(&port));
     buf_free(&port);
-    return found;
+    return count;
 }
 
-static bool
-is_routed_to(const struct search *search, const struct conf_listener *listener)
+static enum route
+find_route(const struct search *search, const struct conf_listener *listener)
 {
     const struct postconf *postconf = search->postconf;
+    struct slice maps = postconf_value(postconf, "transport_maps");
+    size_t bounces =
+        search->conf->srs.enabled ? search->conf->srs.domain_count : 0;
 
-    if (mentions_port(postconf_value(postconf, "transport_maps"), listener))
-        return true;
     for (size_t i = 0; i < postconf->service_count; i++)
-        if (mentions_port(
+        if (count_port(
                 misfit_of(search, &postconf->services[i], "content_filter"),
-                listener))
-            return true;
-    return false;
+                listener) != 0)
+            return ROUTE_MAIL;
+    size_t routes = count_port(maps, listener);
+    if (routes > bounces)
+        return ROUTE_MAIL;
+    if (misfit_has_table(maps))
+        return ROUTE_UNKNOWN;
+    return routes != 0 ? ROUTE_BOUNCES : ROUTE_NONE;
 }
 
 static bool
@@ -72,11 +84,14 @@ look_for_senders(struct search *search)
                     listener_of(search, search->fronts[f].service) == listener;
         if (found)
             continue;
-        if (is_routed_to(search, listener))
+        enum route route = find_route(search, listener);
+        if (route == ROUTE_MAIL)
             continue;
         misfit_report(
             search,
-            listener->role == CONF_INBOUND ? MISFIT_ERROR : MISFIT_WARNING,
+            listener->role == CONF_INBOUND && route != ROUTE_UNKNOWN
+                ? MISFIT_ERROR
+                : MISFIT_WARNING,
             "master.cf", SLICE_OF("smtpd_proxy_filter"),
             misfit_text(search, "nothing sends mail to listener %.*s (%.*s)",
                         SLICE_ARG(listener->name),

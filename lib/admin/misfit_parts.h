@@ -37,6 +37,8 @@ struct slice misfit_text(struct search *search, const char *format, ...)
 /* Does what comes in there come to us? */
 bool misfit_leads_to_us(const struct search *search,
                         const struct postconf_service *service);
+/* Is there a table in the list whose entries we do not see? */
+bool misfit_has_table(struct slice list);
 /* An option of a service, or what main.cf says. */
 struct slice misfit_of(const struct search *search,
                        const struct postconf_service *service,

@@ -11,19 +11,6 @@ enum {
     CLASSES = sizeof(classes) / sizeof(classes[0])
 };
 
-/* A table may hold what the literal names do not. */
-static bool
-has_table(struct slice list)
-{
-    struct slice element;
-
-    while (postconf_next(&list, &element))
-        if (slice_find(element, ':') < element.len ||
-            slice_find(element, '/') < element.len)
-            return true;
-    return false;
-}
-
 enum knowledge {
     KNOWN,
     PERHAPS, /* a table may have it */
@@ -39,7 +26,8 @@ look_for_domain(const struct search *search, struct slice domain)
         struct slice list = postconf_value(search->postconf, classes[i]);
         if (postconf_lists(list, domain))
             return KNOWN;
-        if (has_table(list))
+        if (slice_find(list, ':') < list.len ||
+            slice_find(list, '/') < list.len)
             knowledge = PERHAPS;
     }
     return knowledge;
@@ -68,7 +56,7 @@ check_srs_domain(struct search *search, struct slice domain)
                                 "bounces are refused with 554",
                                 SLICE_ARG(domain)),
                     SLICE_OF("onward setup --apply"));
-    if (!mentions(maps, domain) && !has_table(maps))
+    if (!mentions(maps, domain) && !misfit_has_table(maps))
         misfit_main(search, MISFIT_WARNING, "transport_maps",
                     misfit_text(search,
                                 "no route for the SRS domain %.*s: bounces "
