@@ -4,7 +4,7 @@
  * The index is fed while content arrives and works on one contiguous piece of
  * memory: the first octets of the content, up to the empty line. What is odd
  * about a header is remembered and not mended: verifiers read such messages
- * differently, so they are not signed (facts of dkim).
+ * differently, so they are not signed (see dkim_examine).
  */
 #ifndef ONWARD_MAIL_HEADER_H
 #define ONWARD_MAIL_HEADER_H
