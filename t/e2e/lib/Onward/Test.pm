@@ -13,6 +13,7 @@ use IO::Socket::UNIX;
 use Socket qw(SOCK_STREAM);
 use Time::HiRes qw(sleep time);
 use Test::More ();
+use Onward::Test::Janitor;
 
 our @EXPORT = qw(top binary sanitized need scratch free_port wait_until
     slurp spew on_exit run_out seconds);
@@ -85,6 +86,7 @@ sub scratch ($name = 'test') {
     my $dir = File::Temp::tempdir("onward-$name-XXXXXX",
         TMPDIR => 1, CLEANUP => !$ENV{ONWARD_KEEP});
     chmod 0755, $dir or die "chmod $dir: $!";
+    Onward::Test::Janitor::hear(dir => $dir) unless $ENV{ONWARD_KEEP};
     return $dir;
 }
 

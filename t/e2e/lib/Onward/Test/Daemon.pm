@@ -122,6 +122,7 @@ sub start ($self) {
             or _exit(127);
     }
     $self->{pid} = $pid;
+    Onward::Test::Janitor::hear(pid => $pid);
     my $greeting = '';
     wait_until(
         seconds(10),
@@ -140,7 +141,7 @@ sub reap ($self) {
     return 1 unless $self->{pid};
     return 0 unless waitpid($self->{pid}, WNOHANG) == $self->{pid};
     $self->{status} = $?;
-    delete $self->{pid};
+    Onward::Test::Janitor::hear(gone => delete $self->{pid});
     return 1;
 }
 
@@ -157,7 +158,7 @@ sub stop ($self, $timeout = 10) {
 sub kill ($self) {
     CORE::kill KILL => $self->{pid};
     waitpid $self->{pid}, 0;
-    delete $self->{pid};
+    Onward::Test::Janitor::hear(gone => delete $self->{pid});
 }
 
 # The end of every test: it stopped when told to, with exit 0, and no

@@ -48,6 +48,7 @@ sub config ($self)      { return "$self->{dir}/etc" }
 
 sub start ($self) {
     $self->prepare unless -e $self->config;
+    Onward::Test::Janitor::hear(postfix => $self->{dir});
     my $out = $self->command('start');
     # It returns before the ports listen.
     for my $port (values %{ $self->{port} }) {
