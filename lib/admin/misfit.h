@@ -15,7 +15,7 @@ enum misfit_severity {
 
 struct misfit_sink {
     void (*found)(void *ctx, enum misfit_severity severity,
-                  const char *file, /* "main.cf" or "master.cf" */
+                  const char *file,     /* "main.cf" or "master.cf" */
                   struct slice setting, /* "smtp/inet/smtpd_proxy_filter" */
                   struct slice sentence, struct slice command);
     void *ctx;

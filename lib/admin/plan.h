@@ -14,11 +14,14 @@
 #include "conf.h"
 #include "postconf.h"
 
-enum plan_goal { PLAN_APPLY, PLAN_REMOVE };
+enum plan_goal {
+    PLAN_APPLY,
+    PLAN_REMOVE
+};
 
 struct plan_input {
     enum plan_goal goal;
-    const struct conf *conf;        /* PLAN_APPLY */
+    const struct conf *conf; /* PLAN_APPLY */
     struct postconf_texts postfix;
     struct slice state; /* of the last time; empty: none */
 };
@@ -26,7 +29,7 @@ struct plan_input {
 struct plan {
     struct arena arena;
     struct postconf_commands commands;
-    const char **why; /* one for each command; may have several lines */
+    const char **why;    /* one for each command; may have several lines */
     struct buf refusals; /* a line each: then there are no commands */
     struct buf notes;    /* a line each */
     struct buf state;    /* to be kept; empty: nothing is changed any more */

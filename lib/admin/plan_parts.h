@@ -14,7 +14,9 @@ struct front {
     struct postconf_service *service;
     enum front_role role;
 };
-enum { FRONTS_MAX = 64 };
+enum {
+    FRONTS_MAX = 64
+};
 
 /* All smtpd services that strangers or users reach; not those on loopback
  * that another filter re-injects to, nor our own. */

@@ -43,8 +43,8 @@ struct postconf {
     size_t service_count, service_room;
     struct postconf_list set;
     struct postconf_list options, values, defaults;
-    /* Parameters that were changed in this copy, and what holds for them instead
-     * of `values`. */
+    /* Parameters that were changed in this copy, and what holds for them
+     * instead of `values`. */
     struct postconf_list changed;
 };
 
