@@ -175,8 +175,21 @@ admit(struct daemon *daemon, enum relay_welcome *welcome)
     size_t limit = daemon->conf->limits.sessions;
     size_t count = daemon->link_count;
 
-    if (count >= limit + (limit + 9) / 10 || !descriptors_suffice(daemon))
+    if (count >= limit + (limit + 9) / 10) {
+        daemon_log(daemon, LOG_LEVEL_WARNING,
+                   "limits.sessions = %zu and 10 %% more: accepting pauses",
+                   limit);
         return false;
+    }
+    if (!descriptors_suffice(daemon)) {
+        daemon_log(daemon, LOG_LEVEL_WARNING,
+                   "descriptors are short: accepting pauses");
+        return false;
+    }
+    if (count >= limit)
+        daemon_log(daemon, LOG_LEVEL_WARNING,
+                   "limits.sessions = %zu: new ones are told to come again",
+                   limit);
     if (daemon->stopping)
         *welcome = RELAY_DRAINING;
     else if (count >= limit)
