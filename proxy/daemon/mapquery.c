@@ -173,8 +173,19 @@ ask_store(struct mapquery *query, const struct relay_store_query *what)
 
 /* ---- recipient --------------------------------------------------------- */
 
-/* Only what nobody knows is not found. What an alias refuses or cannot do now
- * is the proxy's to say, in its own words. */
+/* A rule that rejects in words of its own is the proxy's to say; without, the
+ * address does not exist, as far as anybody is told. */
+static bool
+has_own_words(const struct expand *e)
+{
+    struct smtp_reply usual = outcome_reply(OUTCOME_ALIAS_REJECT);
+
+    return e->reply.code != usual.code ||
+           !slice_equal(e->reply.text, usual.text);
+}
+
+/* Only what nobody knows is not found. What an alias refuses in its own words,
+ * or cannot do now, is the proxy's to say. */
 static void
 judge_refusal(struct mapquery *query)
 {
@@ -189,6 +200,11 @@ judge_refusal(struct mapquery *query)
         not_found(query);
         return;
     case OUTCOME_ALIAS_REJECT:
+        if (has_own_words(e))
+            found(query, query->key);
+        else
+            not_found(query);
+        return;
     case OUTCOME_ALIAS_DEFER:
     case OUTCOME_ALIAS_CAPTURE:
         found(query, query->key);

@@ -3,7 +3,8 @@
  *
  *   recipient  an existing alias, or a genuine SRS address of ours: the
  *              address itself, so that a Postfix which expands it by mistake
- *              changes nothing. Anything else is not found.
+ *              changes nothing. One that a rule rejects with a `reply` is
+ *              found too, for the proxy to say so. Anything else is not.
  *   forward    the SRS address of a sender, as PostSRSd 2 names the map.
  *   reverse    the sender of an SRS address of ours; foreign and forged ones
  *              are not found, never an error.

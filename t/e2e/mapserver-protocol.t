@@ -46,6 +46,8 @@ my $onward = Onward::Test::Daemon->new(
     aliases  => <<~END,
         { match = "fwd.*\@public.example"; to = ( "me\@private.example" ); },
         { match = "old\@public.example"; action = "reject"; },
+        { match = "sold\@public.example"; action = "reject";
+          reply = "550 5.1.6 Sold"; },
         { match = "void\@public.example"; action = "discard"; },
         "texthash:$dir/aliases",
         "socketmap:inet:127.0.0.1:${\$other->port}:alias"
@@ -73,7 +75,8 @@ for (
     ['an alias of a table', 'info@public.example', 'OK'],
     ['with an extension', 'info+shop@public.example', 'OK'],
     ['a catch-all', 'anything@catch.example', 'OK'],
-    ['one that refuses: the proxy says why', 'old@public.example', 'OK'],
+    ['one that refuses', 'old@public.example', 'NOTFOUND'],
+    ['one that refuses in its own words', 'sold@public.example', 'OK'],
     ['one that discards', 'void@public.example', 'OK'],
     ['one of a socketmap', 'asked@public.example', 'OK'],
     ['a genuine SRS address', $good, 'OK'],
