@@ -32,6 +32,7 @@ struct daemon {
     size_t listener_count;
     struct link_list links; /* all sessions */
     size_t link_count;
+    size_t warm_count; /* of them, with descriptors held for them */
     struct link_list later; /* those with something left to do */
     uv_idle_t later_idle;
 

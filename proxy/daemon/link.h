@@ -36,6 +36,10 @@ void link_drain_all(struct daemon *daemon);
 /* Time is up: close everything, without a dot. */
 void link_abort_all(struct daemon *daemon);
 
+/* Those between transactions that have said nothing for so many milliseconds
+ * hold no descriptors but their own any more (process.h). */
+void link_cool_all(struct daemon *daemon, unsigned silence);
+
 /* Transactions under way. */
 size_t link_busy_count(const struct daemon *daemon);
 

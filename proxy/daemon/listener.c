@@ -194,7 +194,7 @@ admit(struct daemon *daemon, enum relay_welcome *welcome)
         *welcome = RELAY_DRAINING;
     else if (count >= limit)
         *welcome = RELAY_OVERLOADED;
-    else if (count > limit / 5 * 4)
+    else if (5 * (count + 1) > 4 * limit)
         *welcome = RELAY_STRESSED;
     else
         *welcome = RELAY_WELCOME;

@@ -13,8 +13,9 @@
 
 enum {
     DESCRIPTORS_MAX = 1 << 20, /* more than that is never needed */
-    RESERVE = 12,           /* reload, tables, log, a waiting connection each */
-    EACH_SESSION = 3,       /* client, upstream, spool */
+    RESERVE = 12,  /* reload, tables, log, a waiting connection each */
+    EACH_WARM = 2, /* upstream and spool, beside the client */
+    WARM_PART = 4,
     MMAP_FROM = 512 * 1024, /* what is larger goes back when it is freed */
     TRIM_FROM = 1024 * 1024,
     ARENAS = 2,
@@ -88,23 +89,44 @@ descriptors_measure(struct descriptors *descriptors)
         descriptors->limit = limit.rlim_cur;
 }
 
+/* However many are cold, one in four can have a transaction. */
 static bool
-suffice(const struct daemon *daemon)
+suffice(const struct daemon *daemon, size_t links, size_t warm)
 {
     const struct upstreams *pool = &daemon->upstreams;
+    size_t idle = pool->count - pool->used_count;
 
-    return daemon->descriptors.base + EACH_SESSION * (daemon->link_count + 1) +
-               (pool->count - pool->used_count) <=
+    if (warm < links / WARM_PART)
+        warm = links / WARM_PART;
+    return daemon->descriptors.base + links + EACH_WARM * warm + idle <=
            daemon->descriptors.limit;
+}
+
+static bool
+make_suffice(struct daemon *daemon, size_t more_links)
+{
+    if (suffice(daemon, daemon->link_count + more_links,
+                daemon->warm_count + 1))
+        return true;
+    upstreams_shed(&daemon->upstreams);
+    return suffice(daemon, daemon->link_count + more_links,
+                   daemon->warm_count + 1);
 }
 
 bool
 descriptors_suffice(struct daemon *daemon)
 {
-    if (suffice(daemon))
+    return make_suffice(daemon, 1);
+}
+
+bool
+descriptors_suffice_for_warm(struct daemon *daemon)
+{
+    if (make_suffice(daemon, 0))
         return true;
-    upstreams_shed(&daemon->upstreams);
-    return suffice(daemon);
+    /* Who waits between transactions gives way to who has one. */
+    link_cool_all(daemon, 0);
+    return make_suffice(daemon, 0);
 }
 
 void

@@ -3,7 +3,8 @@
 #include "daemon.h"
 
 enum {
-    INTERVAL = 2000
+    INTERVAL = 2000,
+    COOL_AFTER = 1000 /* ms of silence */
 };
 
 static uint64_t
@@ -135,6 +136,7 @@ on_tick(uv_timer_t *timer)
     struct daemon *daemon = timer->data;
 
     reload_tick(daemon);
+    link_cool_all(daemon, COOL_AFTER);
     listeners_wake(daemon); /* memory may have been what was short */
     send_status(daemon);
     give_memory_back(daemon);
