@@ -385,9 +385,15 @@ expand_find_local(struct expand *e, struct slice domain,
     struct slice ascii, value;
 
     *ours = false;
-    /* A literal, or a domain that is none: no domain of ours. */
-    if (!smtp_domain_to_ascii(domain, e->arena, &ascii))
+    switch (smtp_domain_read(domain, e->arena, &ascii)) {
+    case SMTP_DOMAIN_OK:
+        break;
+    case SMTP_DOMAIN_BAD: /* a literal, or none: no domain of ours */
         return EXPAND_DONE;
+    case SMTP_DOMAIN_NO_MEMORY:
+        expand_refuse(e, OUTCOME_NO_MEMORY);
+        return EXPAND_DONE;
+    }
     switch (domain_find(&e->conf->forward.local_domains, ascii, &e->cursor,
                         answer, e->arena, &value, &e->query)) {
     case TABLE_FOUND:

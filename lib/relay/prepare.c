@@ -89,6 +89,8 @@ content_prepare(struct relay_session *s, size_t *signatures)
             mark_loops(s, o, &part->prepended);
         const char *why =
             relay_choose_keys(s->conf, &input, &s->arena, &signing);
+        if (signing.no_memory)
+            return false;
         if (why != NULL) {
             if (tx->unsigned_because == NULL || o->leaves)
                 tx->unsigned_because = why;

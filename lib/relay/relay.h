@@ -271,6 +271,7 @@ struct relay_signing {
     const struct dkim_key *keys[DKIM_SIGNATURES_MAX];
     size_t key_count;
     struct slice domain; /* d= */
+    bool no_memory; /* that is why: a reason to defer, not to go unsigned */
 };
 
 struct relay_signing_input {

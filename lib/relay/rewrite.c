@@ -14,9 +14,17 @@ expand_find_srs_domain(struct expand *e, const struct table_answer *answer)
     struct slice ascii, value = { 0 };
     enum table_status status = TABLE_MISS;
 
-    if (smtp_domain_to_ascii(e->recipient->domain, e->arena, &ascii))
+    switch (smtp_domain_read(e->recipient->domain, e->arena, &ascii)) {
+    case SMTP_DOMAIN_OK:
         status = domain_find(&e->conf->srs.domain_map, ascii, &e->cursor,
                              answer, e->arena, &value, &e->query);
+        break;
+    case SMTP_DOMAIN_BAD:
+        break;
+    case SMTP_DOMAIN_NO_MEMORY:
+        expand_refuse(e, OUTCOME_NO_MEMORY);
+        return EXPAND_DONE;
+    }
     switch (status) {
     case TABLE_FOUND:
         if (smtp_domain_is_valid(value)) {

@@ -425,40 +425,50 @@ smtp_literal_is_valid(struct slice literal)
     return inet_pton(family, text, address) == 1;
 }
 
-static bool
+static enum smtp_domain_status
 fold(struct slice domain, struct arena *arena, struct slice *ascii)
 {
     char *to = arena_try(arena, domain.len + 1);
 
     if (to == NULL)
-        return false;
+        return SMTP_DOMAIN_NO_MEMORY;
     for (size_t i = 0; i < domain.len; i++)
         to[i] = ascii_lower(domain.ptr[i]);
     *ascii = (struct slice){ to, domain.len };
-    return true;
+    return SMTP_DOMAIN_OK;
 }
 
-bool
-smtp_domain_to_ascii(struct slice domain, struct arena *arena,
-                     struct slice *ascii)
+enum smtp_domain_status
+smtp_domain_read(struct slice domain, struct arena *arena, struct slice *ascii)
 {
     uint8_t utf8[DOMAIN_MAX + 1] = { 0 };
     uint8_t *alabels = NULL;
+    enum smtp_domain_status status = SMTP_DOMAIN_BAD;
     size_t high = 0;
-    bool ok = false;
 
     while (high < domain.len && !is_high(domain.ptr[high]))
         high++;
     if (high == domain.len)
         return fold(domain, arena, ascii);
     if (!is_path_domain(domain))
-        return false;
+        return SMTP_DOMAIN_BAD;
     memcpy(utf8, domain.ptr, domain.len);
-    if (idn2_lookup_u8(utf8, &alabels, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) ==
-        IDN2_OK) {
+    int error =
+        idn2_lookup_u8(utf8, &alabels, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+    if (error == IDN2_MALLOC) {
+        status = SMTP_DOMAIN_NO_MEMORY;
+    } else if (error == IDN2_OK) {
         struct slice made = slice_from((const char *)alabels);
-        ok = is_path_domain(made) && fold(made, arena, ascii);
+        if (is_path_domain(made))
+            status = fold(made, arena, ascii);
     }
     idn2_free(alabels);
-    return ok;
+    return status;
+}
+
+bool
+smtp_domain_to_ascii(struct slice domain, struct arena *arena,
+                     struct slice *ascii)
+{
+    return smtp_domain_read(domain, arena, ascii) == SMTP_DOMAIN_OK;
 }

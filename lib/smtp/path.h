@@ -76,8 +76,18 @@ bool smtp_literal_is_valid(struct slice literal); /* with its brackets */
 
 /*
  * Lower-case A-labels (RFC 5890) of a domain: what keys, tables and d= use.
- * ASCII is only folded. False if it is not valid IDNA.
+ * ASCII is only folded. BAD: it is not valid IDNA; that must not be taken for
+ * the want of memory, nor the other way round.
  */
+enum smtp_domain_status {
+    SMTP_DOMAIN_OK,
+    SMTP_DOMAIN_BAD,
+    SMTP_DOMAIN_NO_MEMORY
+};
+enum smtp_domain_status
+smtp_domain_read(struct slice domain, struct arena *arena, struct slice *ascii);
+
+/* The same where both are one: in what the administrator wrote. */
 bool smtp_domain_to_ascii(struct slice domain, struct arena *arena,
                           struct slice *ascii);
 

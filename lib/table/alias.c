@@ -30,9 +30,11 @@ alias_subject_make(const struct smtp_path *address, struct arena *arena,
         !alias_try_lower(address->domain, arena, &written))
         return false;
     /* Literals, and what is not IDNA, are looked for as they are. */
-    if (written.ptr[0] == '[' ||
-        !smtp_domain_to_ascii(written, arena, &subject->domain))
-        subject->domain = written;
+    subject->domain = written;
+    if (written.ptr[0] != '[' &&
+        smtp_domain_read(written, arena, &subject->domain) ==
+            SMTP_DOMAIN_NO_MEMORY)
+        return false;
     if (!slice_equal(subject->domain, written))
         subject->written = written;
     return true;
