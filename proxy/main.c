@@ -21,9 +21,11 @@
 
 const struct command commands[] = {
     { "serve", "", "run the proxy in the foreground", NULL, command_serve },
-    { "check", "[--postfix] [--json]",
+    { "check", "[--postfix] [--dns] [--json]",
       "find every error of the configuration at once",
-      JSON_OPTION "  --postfix  also where main.cf and master.cf do not fit\n",
+      JSON_OPTION "  --postfix  also where main.cf and master.cf do not fit\n"
+                  "  --dns      also MX and SPF of the SRS domains, and the "
+                  "records of keys\n",
       command_check },
     { "config show", "[--json]",
       "every setting in force and where it came from", JSON_OPTION,

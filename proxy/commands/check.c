@@ -1,6 +1,8 @@
-/* `check`: files only. It runs beside the daemon, before each reload. */
+/* `check`: files only, unless it is told to ask DNS. It runs beside the
+ * daemon, before each reload. */
 #include "check.h"
 
+#include "check_dns.h"
 #include "check_postfix.h"
 #include "commands.h"
 
@@ -171,17 +173,20 @@ int
 command_check(const struct cli *cli, int argc, char **argv)
 {
     static const struct option options[] = {
+        { "dns", no_argument, NULL, 'd' },
         { "json", no_argument, NULL, 'j' },
         { "postfix", no_argument, NULL, 'p' },
         { NULL, 0, NULL, 0 },
     };
     struct check_report report = { 0 };
-    bool json = false, postfix = false;
+    bool dns = false, json = false, postfix = false;
+    int failure = CLI_BAD_CONF;
     int letter;
 
     while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (letter != 'j' && letter != 'p')
+        if (letter != 'd' && letter != 'j' && letter != 'p')
             return cli_usage("check");
+        dns = dns || letter == 'd';
         json = json || letter == 'j';
         postfix = postfix || letter == 'p';
     }
@@ -192,6 +197,9 @@ command_check(const struct cli *cli, int argc, char **argv)
         cli_load_with(cli, NULL, &report.errors, &report.warnings);
     if (conf != NULL && postfix)
         check_postfix(cli, conf, NULL, &report);
+    bool sound = report.errors.len == 0;
+    if (conf != NULL && dns && !check_dns(cli, conf, &report) && sound)
+        failure = CLI_TRY_AGAIN;
     bool ok = report.errors.len == 0;
     if (json) {
         print_json(&report);
@@ -205,5 +213,5 @@ command_check(const struct cli *cli, int argc, char **argv)
     conf_unref(conf);
     buf_free(&report.errors);
     buf_free(&report.warnings);
-    return ok ? CLI_OK : CLI_BAD_CONF;
+    return ok ? CLI_OK : failure;
 }

@@ -4,6 +4,7 @@ package Onward::Test::DNS;
 # its own. What it knows is set by the test at any time:
 #
 #   $dns->set('a.example' => ['TXT record', ...], ...)   all there is
+#   'MX host' instead of a TXT record is what it says
 #   a value of 'SERVFAIL' or 'SILENCE' instead of a list does what it says
 
 use v5.36;
@@ -93,7 +94,15 @@ sub reply ($self, $octets, $most) {
             type    => 'TXT',
             ttl     => 1,
             txtdata => [ /(.{1,255})/g ],
-        )) for @$known;
+        )) for grep { !/^MX / } @$known;
+    } elsif ($question->qtype eq 'MX') {
+        $reply->push(answer => Net::DNS::RR->new(
+            name       => $question->qname,
+            type       => 'MX',
+            ttl        => 1,
+            preference => 10,
+            exchange   => $_,
+        )) for map { /^MX (.*)/ } @$known;
     }
     my $data = $reply->data;
     return $data if length $data <= $most;
