@@ -2,13 +2,25 @@
 
 #include "jsonread.h"
 #include "smtp.h"
+#include "table.h"
 
 struct job {
     const struct import_haraka *input;
     struct import_result *result;
     struct arena arena;
+    const struct json_value *domains;
     bool any; /* a comma is due before the next entry */
 };
+
+static struct slice
+lower_copy(struct job *job, struct slice text)
+{
+    char *copy = arena_cstr(&job->arena, text);
+
+    for (size_t i = 0; i < text.len; i++)
+        copy[i] = ascii_lower(copy[i]);
+    return (struct slice){ copy, text.len };
+}
 
 /* ---- srs.ini ---- */
 
@@ -67,7 +79,7 @@ is_plain(char c)
            c == '=' || (unsigned char)c >= 0x80;
 }
 
-/* Only characters of addresses, and "*". */
+/* Only characters of addresses, and "*". In ".+" the plus is none. */
 static bool
 is_glob(struct slice name, bool *star)
 {
@@ -75,20 +87,76 @@ is_glob(struct slice name, bool *star)
     for (size_t i = 0; i < name.len; i++) {
         if (name.ptr[i] == '*')
             *star = true;
-        else if (!is_plain(name.ptr[i]))
+        else if (!is_plain(name.ptr[i]) ||
+                 (name.ptr[i] == '+' && i != 0 && name.ptr[i - 1] == '.'))
             return false;
     }
     return name.len != 0;
+}
+
+/* "fwd.*" was meant with its dot. At the start and behind other punctuation
+ * (".*", "fwd-.*") there is no dot to mean: it is a star. */
+static void
+put_glob(struct slice name, struct buf *out)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        bool loose = i == 0 || !ascii_is_alnum(name.ptr[i - 1]);
+        if (name.ptr[i] == '.' && loose && i + 1 < name.len &&
+            name.ptr[i + 1] == '*')
+            continue;
+        buf_putc(out, name.ptr[i]);
+    }
 }
 
 static void
 put_escaped(struct buf *out, struct slice text)
 {
     for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '.' || text.ptr[i] == '+')
+        if (!ascii_is_alnum(text.ptr[i]) && (unsigned char)text.ptr[i] < 0x80)
             buf_putc(out, '\\');
         buf_putc(out, text.ptr[i]);
     }
+}
+
+/* The plugin saw the local part alone, we see the address: its end is the
+ * "@". */
+static void
+put_expression(struct buf *out, struct slice name)
+{
+    bool in_class = false;
+
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        if (c == '\\' && i + 1 < name.len) {
+            buf_putc(out, c);
+            buf_putc(out, name.ptr[++i]);
+            continue;
+        }
+        if (c == '[' || c == ']')
+            in_class = c == '[';
+        if (c == '$' && !in_class)
+            buf_puts(out, "(?=@)");
+        else
+            buf_putc(out, c);
+    }
+}
+
+/* An expression that is none never matched but as the text it is. */
+static bool
+is_expression(struct job *job, struct slice pattern)
+{
+    const struct slice target = SLICE("a@a.example");
+    struct alias_rule_spec spec = { .regex = pattern,
+                                    .to = &target,
+                                    .to_count = 1 };
+    const char *field;
+    struct buf why = { 0 };
+    struct alias_rule *rule = alias_rule_new(&spec, &job->arena, &field, &why);
+
+    if (rule != NULL)
+        alias_rule_free(rule);
+    buf_free(&why);
+    return rule != NULL;
 }
 
 static void
@@ -105,39 +173,35 @@ put_pattern(struct job *job, const char *kind, struct slice local,
     buf_free(&address);
 }
 
-/* The plugin's own meaning: anywhere in the local part, in any case. */
 static void
-put_literal_regex(struct job *job, struct slice name, struct slice domain)
+put_regex(struct job *job, const struct buf *pattern)
 {
-    struct buf pattern = { 0 };
-
-    buf_puts(&pattern, "(?i)^(?=[^@]*(?:");
-    buf_append(&pattern, name);
-    buf_puts(&pattern, "))[^@]*@");
-    put_escaped(&pattern, domain);
-    buf_putc(&pattern, '$');
     buf_puts(&job->result->conf, "regex = ");
-    import_string(&job->result->conf, buf_slice(&pattern));
-    buf_free(&pattern);
+    import_string(&job->result->conf, buf_slice(pattern));
+}
+
+/* The plugin's own meaning: anywhere in the local part, in any case; or the
+ * very text. */
+static void
+print_literal(struct slice name, struct slice domain, struct buf *pattern)
+{
+    buf_puts(pattern, "(?i)^(?:(?=[^@]*(?:");
+    put_expression(pattern, name);
+    buf_puts(pattern, "))[^@]*|");
+    put_escaped(pattern, name);
+    buf_puts(pattern, ")@");
+    put_escaped(pattern, domain);
+    buf_putc(pattern, '$');
 }
 
 static void
-put_anchored_regex(struct job *job, struct slice name, struct slice domain)
+print_anchored(struct slice name, struct slice domain, struct buf *pattern)
 {
-    struct buf pattern = { 0 };
-
-    if (name.len != 0 && name.ptr[0] == '^')
-        name = slice_tail(name, 1);
-    if (name.len != 0 && name.ptr[name.len - 1] == '$')
-        name.len--;
-    buf_puts(&pattern, "(?i)^(?:");
-    buf_append(&pattern, name);
-    buf_puts(&pattern, ")@");
-    put_escaped(&pattern, domain);
-    buf_putc(&pattern, '$');
-    buf_puts(&job->result->conf, "regex = ");
-    import_string(&job->result->conf, buf_slice(&pattern));
-    buf_free(&pattern);
+    buf_puts(pattern, "(?i)^(?:");
+    put_expression(pattern, name);
+    buf_puts(pattern, ")@");
+    put_escaped(pattern, domain);
+    buf_putc(pattern, '$');
 }
 
 static void
@@ -152,34 +216,72 @@ narrowed(struct job *job, const struct json_value *rule, struct slice name,
                 SLICE_ARG(name), SLICE_ARG(domain), how);
 }
 
+/* A name with "*" or none of the signs of an expression. */
+static void
+put_simple(struct job *job, const struct json_value *rule, struct slice name,
+           struct slice domain, bool star)
+{
+    struct buf glob = { 0 };
+
+    put_glob(name, &glob);
+    put_pattern(job, "match", buf_slice(&glob), domain);
+    if (!slice_equal(buf_slice(&glob), SLICE_OF("*")))
+        narrowed(job, rule, name, domain,
+                 star ? "now \".\" is a dot and the whole local part has to "
+                        "match"
+                      : "now only that very name does");
+    buf_free(&glob);
+}
+
 static void
 put_match(struct job *job, const struct json_value *rule, struct slice name,
           struct slice domain)
 {
     bool star;
+    struct buf pattern = { 0 };
+    bool literal = job->input->meaning == IMPORT_LITERAL;
 
     if (slice_equal(name, SLICE_OF("*"))) {
         put_pattern(job, "match", name, domain);
         return;
     }
-    if (job->input->meaning == IMPORT_LITERAL) {
-        put_literal_regex(job, name, domain);
+    if (!literal && is_glob(name, &star)) {
+        put_simple(job, rule, name, domain, star);
         return;
     }
-    if (is_glob(name, &star)) {
-        put_pattern(job, "match", name, domain);
-        narrowed(job, rule, name, domain,
-                 star ? "now \".\" is a dot and the whole local part has to "
-                        "match"
-                      : "now only that very name does");
-        return;
-    }
-    put_anchored_regex(job, name, domain);
-    bool anchored =
-        name.len > 1 && name.ptr[0] == '^' && name.ptr[name.len - 1] == '$';
-    if (!anchored)
+    if (literal)
+        print_literal(name, domain, &pattern);
+    else
+        print_anchored(name, domain, &pattern);
+    if (!is_expression(job, buf_slice(&pattern))) {
+        buf_clear(&pattern);
+        buf_puts(&pattern, "^");
+        put_escaped(&pattern, lower_copy(job, name));
+        buf_putc(&pattern, '@');
+        put_escaped(&pattern, domain);
+        buf_putc(&pattern, '$');
+        import_note(job->result,
+                    "%.*s:%u: \"%.*s\" is no expression: it matches only "
+                    "that very text, as before",
+                    SLICE_ARG(job->input->aliases_name), rule->line,
+                    SLICE_ARG(name));
+    } else if (!literal && !(name.len > 1 && name.ptr[0] == '^' &&
+                             name.ptr[name.len - 1] == '$')) {
         narrowed(job, rule, name, domain,
                  "now the whole local part has to match");
+    }
+    put_regex(job, &pattern);
+    buf_free(&pattern);
+}
+
+static bool
+is_alias_domain(const struct job *job, struct slice domain)
+{
+    for (const struct json_value *d = job->domains->first; d != NULL;
+         d = d->next)
+        if (slice_equal_nocase(d->name, domain))
+            return true;
+    return false;
 }
 
 static void
@@ -189,14 +291,49 @@ put_target(struct job *job, const struct json_value *target, bool *first)
 
     if (target->kind != JSON_STRING ||
         !smtp_address_parse(target->text, &job->arena, &path)) {
-        import_note(job->result, "%.*s:%u: a target is no address: \"%.*s\"",
+        import_note(job->result,
+                    "%.*s:%u: a target is no address: \"%.*s\": left out",
                     SLICE_ARG(job->input->aliases_name), target->line,
                     SLICE_ARG(target->text));
         return;
     }
+    if (is_alias_domain(job, path.domain))
+        import_note(job->result,
+                    "%.*s:%u: the target %.*s is in an alias domain: its own "
+                    "rules are asked here, as Haraka did not",
+                    SLICE_ARG(job->input->aliases_name), target->line,
+                    SLICE_ARG(path.text));
     buf_puts(&job->result->conf, *first ? " " : ", ");
     *first = false;
     import_string(&job->result->conf, path.text);
+}
+
+/* Where nothing of it is an address, mail is refused: a later catch-all was
+ * not meant. */
+static void
+put_targets(struct job *job, const struct json_value *rule,
+            const struct json_value *to)
+{
+    struct buf *out = &job->result->conf;
+    size_t before = out->len;
+    bool first = true;
+
+    buf_puts(out, "; to = (");
+    if (to->kind == JSON_ARRAY)
+        for (const struct json_value *t = to->first; t != NULL; t = t->next)
+            put_target(job, t, &first);
+    else
+        put_target(job, to, &first);
+    if (!first) {
+        buf_puts(out, " ); }");
+        return;
+    }
+    out->len = before;
+    buf_puts(out, "; action = \"reject\"; }");
+    import_note(job->result,
+                "%.*s:%u: a rule whose forward_to names no address: mail to "
+                "it is rejected",
+                SLICE_ARG(job->input->aliases_name), rule->line);
 }
 
 static bool
@@ -228,7 +365,6 @@ put_rule(struct job *job, const struct json_value *rule, struct slice domain)
     const struct json_value *to = json_get(rule, "forward_to");
     struct buf *out = &job->result->conf;
     bool disabled = is_true(json_get(rule, "disable"));
-    bool first = true;
 
     if (name == NULL || name->kind != JSON_STRING ||
         (to == NULL && !disabled)) {
@@ -247,29 +383,13 @@ put_rule(struct job *job, const struct json_value *rule, struct slice domain)
         buf_puts(out, "; action = \"reject\"; }");
         return;
     }
-    buf_puts(out, "; to = (");
-    if (to->kind == JSON_ARRAY)
-        for (const struct json_value *t = to->first; t != NULL; t = t->next)
-            put_target(job, t, &first);
-    else
-        put_target(job, to, &first);
-    buf_puts(out, " ); }");
+    put_targets(job, rule, to);
     if (json_get(rule, "accept_when_match") != NULL ||
         json_get(rule, "discard_income_mail") != NULL)
         import_note(job->result,
                     "%.*s:%u: accept_when_match and discard_income_mail never "
                     "did anything: left out",
                     SLICE_ARG(job->input->aliases_name), rule->line);
-}
-
-static struct slice
-lower_copy(struct job *job, struct slice text)
-{
-    char *copy = arena_cstr(&job->arena, text);
-
-    for (size_t i = 0; i < text.len; i++)
-        copy[i] = ascii_lower(copy[i]);
-    return (struct slice){ copy, text.len };
 }
 
 static void
@@ -319,6 +439,7 @@ put_aliases(struct job *job)
         job->result->failed = true;
         return;
     }
+    job->domains = domains;
     buf_puts(&job->result->conf, "  aliases = (");
     for (const struct json_value *d = domains->first; d != NULL; d = d->next)
         put_domain(job, d);
@@ -366,6 +487,8 @@ import_haraka(const struct import_haraka *input, struct import_result *result)
         put_srs(&job);
     else
         import_note(result, "there is no srs.ini: senders are not rewritten");
+    import_note(result, "what no rule knows is left to Postfix: its front "
+                        "refuses unknown recipients (onward setup)");
     if (input->key_count != 0)
         buf_puts(&result->conf,
                  "dkim = { key_directory = \"/etc/onward/dkim\"; };\n");
