@@ -161,6 +161,11 @@ import_postsrsd(const struct import_postsrsd *input,
                             "mydomain): fill in srs.domain");
         srs_domain = SLICE_OF("srs.example.org");
     }
+    if (slice_find(srs_domain, '.') == srs_domain.len)
+        import_note(result,
+                    "SRS domain \"%.*s\" has no dot: bounces cannot find "
+                    "their way to it; put a domain of yours into srs.domain",
+                    SLICE_ARG(srs_domain));
     if (secret.len == 0)
         secret = SLICE_OF("/etc/postsrsd.secret");
     buf_puts(&result->conf, "srs = {\n  domain = ");
