@@ -8,12 +8,11 @@ relay_explain(const struct conf *conf, const struct smtp_path *recipient,
               struct table_answer (*ask)(void *ctx,
                                          const struct table_query *query,
                                          struct arena *arena),
+              struct table_answer (*stored)(void *ctx, struct slice key,
+                                            struct arena *arena),
               void *ctx, int64_t now, struct arena *arena,
               struct relay_explained *explained)
 {
-    /* A store of long senders belongs to the running daemon: a dry run says
-     * what would be written, and takes a token for what it is. */
-    static const struct table_answer stored = { TABLE_FOUND, SLICE("") };
     enum expand_sender sender = EXPAND_SENDER_UNKNOWN;
     struct expand e = {
         .conf = conf,
@@ -34,9 +33,12 @@ relay_explain(const struct conf *conf, const struct smtp_path *recipient,
         if (status == EXPAND_DONE)
             break;
         if (status == EXPAND_STORE) {
-            answer = stored;
-            if (!e.store.put)
+            /* A dry run says what would go out, and stores nothing. */
+            answer = (struct table_answer){ TABLE_FOUND, SLICE("") };
+            if (!e.store.put && stored == NULL)
                 answer.status = TABLE_MISS;
+            else if (!e.store.put)
+                answer = stored(ctx, e.store.key, arena);
             given = &answer;
         } else if (status == EXPAND_ASK) {
             answer = ask != NULL

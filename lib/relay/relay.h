@@ -255,13 +255,16 @@ struct relay_explained {
 
 /*
  * Resolve one recipient. Blocks nowhere: where a table has to be asked,
- * `ask` (may block; NULL: error) is called. Memory: the arena.
+ * `ask` (may block; NULL: error) is called, and where a long sender's token
+ * has to be found, `stored` (NULL: it is not there). Nothing is stored. Memory: the arena.
  */
 void relay_explain(const struct conf *conf, const struct smtp_path *recipient,
                    const struct smtp_path *reverse_path,
                    struct table_answer (*ask)(void *ctx,
                                               const struct table_query *query,
                                               struct arena *arena),
+                   struct table_answer (*stored)(void *ctx, struct slice key,
+                                                 struct arena *arena),
                    void *ctx, int64_t now, struct arena *arena,
                    struct relay_explained *explained);
 

@@ -137,6 +137,32 @@ srs_work_refuse(struct srs_worker *w, const char *reason)
     buf_puts(&w->out, reason);
 }
 
+/* What the daemon would do with a sender whose SRS address, appended at start,
+ * is long. Its token is the same whoever makes it; but only the daemon stores
+ * it. */
+static void
+shorten(struct srs_worker *w, struct slice sender, size_t start)
+{
+    char key[SRS_TOKEN_KEY];
+    enum srs_status status;
+
+    switch (w->conf->srs.long_sender) {
+    case CONF_LONG_SEND:
+        return;
+    case CONF_LONG_REJECT:
+        w->out.len = start;
+        srs_work_refuse(w, "too long: the local part would be over 64 octets");
+        return;
+    case CONF_LONG_STORE:
+        w->out.len = start;
+        status =
+            srs_token_forward(w->srs, w->now, sender, w->domain, key, &w->out);
+        if (status != SRS_OK)
+            srs_work_refuse(w, srs_work_reason(status));
+        return;
+    }
+}
+
 void
 srs_work_forward(struct srs_worker *w, struct slice sender)
 {
@@ -161,13 +187,9 @@ srs_work_forward(struct srs_worker *w, struct slice sender)
         srs_work_refuse(w, srs_work_reason(status));
         return;
     }
-    struct slice made = slice_tail(buf_slice(&w->out), start);
     if (status == SRS_OK && w->conf != NULL &&
-        w->conf->srs.long_sender == CONF_LONG_REJECT &&
-        srs_local_length(made) > 64) {
-        w->out.len = start;
-        srs_work_refuse(w, "too long: the local part would be over 64 octets");
-    }
+        srs_local_length(slice_tail(buf_slice(&w->out), start)) > 64)
+        shorten(w, sender, start);
 }
 
 /* One step back, appended to out. NULL or why there is none. */

@@ -32,12 +32,12 @@ void srs_work_forward(struct srs_worker *w, struct slice sender);
 void srs_work_reverse(struct srs_worker *w, struct slice rcpt);
 void srs_work_decode(struct srs_worker *w, struct slice rcpt);
 
-/* What those share: "! REASON", and which domains are our SRS domains. */
 /* The long sender that a token of ours stands in for, appended to out. NULL,
  * or the reason why it is not there. */
 const char *srs_work_stored(struct srs_worker *w, const char *key,
                             struct buf *out);
 
+/* What those share: "! REASON", and which domains are our SRS domains. */
 const char *srs_work_reason(enum srs_status status);
 void srs_work_refuse(struct srs_worker *w, const char *reason);
 bool srs_work_is_ours(const struct srs_worker *w, struct slice address);

@@ -54,6 +54,13 @@ unlike told('', $token =~ s/=(.)/'=' . (lc $1 eq 'b' ? 'c' : 'b')/er),
 
 my @srs = (binary(), '-c', $onward->conf, 'srs');
 is run_out(@srs, 'reverse', $token), "$long\n", 'srs reverse finds it';
+is run_out(@srs, 'forward', $long), "$token\n",
+    'srs forward says what the daemon would send';
+like run_out(binary(), '-c', $onward->conf, 'explain', '--from', '<>', $token),
+    qr/-> \Q$long\E  leaves: MAIL FROM:<>/, 'explain finds it too';
+like run_out(binary(), '-c', $onward->conf, 'explain', '--from', $long,
+    'fwd.shop@public.example'), qr/MAIL FROM:<\Q$token\E> \(58 of 64\)/,
+    '... and says what the daemon would send';
 like run_out(@srs, 'decode', $token),
     qr/^original \Q$long\E\s+made [\d-]+ \(today, valid 21 more\)\s+stored$/,
     'srs decode as well';
