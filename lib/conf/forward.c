@@ -8,7 +8,8 @@ conf_domain(const struct conf_reading *r, struct slice text,
             struct slice *ascii)
 {
     if (slice_find(text, '$') < text.len)
-        return "holds a $; nothing is put in its place";
+        return "holds a $, and nothing is put in its place; write the name "
+               "itself";
     if (slice_find(text, '@') < text.len)
         return "is an address; write the domain only";
     if (text.len != 0 && (text.ptr[0] == '.' || text.ptr[0] == '*'))
@@ -97,7 +98,8 @@ build_pair(const struct conf_reading *r, const struct conf_node *group,
         conf_error(r, from.node, NULL, "%s %s", conf_quote(r, from.text), why);
     why = conf_domain(r, to.text, &entry->to);
     if (why == NULL && slice_find(to.text, '.') == to.text.len)
-        why = "has no dot; bounces could not find their way to it";
+        why = "has no dot, so bounces could not find their way to it; write a "
+              "domain whose MX is this Postfix, such as \"srs.example.org\"";
     if (why != NULL)
         conf_error(r, to.node, NULL, "%s %s", conf_quote(r, to.text), why);
     return why == NULL;

@@ -176,7 +176,8 @@ build_domain(const struct conf_reading *r, struct conf *conf)
         return;
     const char *why = conf_domain(r, got.text, &conf->srs.domain);
     if (why == NULL && slice_find(got.text, '.') == got.text.len)
-        why = "has no dot; bounces could not find their way to it";
+        why = "has no dot, so bounces could not find their way to it; write a "
+              "domain whose MX is this Postfix, such as \"srs.example.org\"";
     if (why != NULL)
         conf_error(r, got.node, NULL, "%s %s", conf_quote(r, got.text), why);
 }

@@ -18,7 +18,8 @@ srs_secrets_parse(struct slice text, struct slice *secrets, size_t max,
         if (slice_find(secret, '\0') != secret.len)
             *why = "a NUL octet in the secret";
         else if (secret.len < SRS_SECRET_MIN)
-            *why = "the secret is shorter than 16 octets";
+            *why = "the secret is shorter than 16 octets; make one with: "
+                   "openssl rand -base64 24";
         else if (secret.len > SRS_SECRET_MAX)
             *why = "the secret is longer than 256 octets";
         else if (*count == max)

@@ -140,7 +140,7 @@ report_cycle(struct walk *walk, size_t first, size_t last)
     buf_append(walk->errors, buf_slice(&way));
     buf_puts(walk->errors, " -> ");
     log_escape_text(walk->errors, walk->nodes[first].path.text);
-    buf_puts(walk->errors, ": a cycle\n");
+    buf_puts(walk->errors, ": a cycle; take one of these out\n");
     buf_free(&way);
 }
 

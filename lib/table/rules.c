@@ -211,8 +211,10 @@ compile_target(struct alias_rule *rule, struct slice to, struct arena *arena,
 
     /* Else what a stranger wrote would choose where mail goes (I6). */
     if (has_placeholder(slice_tail(to, at + 1))) {
-        buf_printf(why, "\"%.*s\": the domain of a target must be literal",
-                   SLICE_ARG(to));
+        buf_printf(
+            why,
+            "\"%.*s\": the domain of a target must be literal; write it out",
+            SLICE_ARG(to));
         return false;
     }
     const char *problem = alias_target_problem(to, arena, &path);

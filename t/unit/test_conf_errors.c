@@ -302,7 +302,8 @@ static const struct row rows[] = {
     { "a short secret",
       LISTENER "srs = { domain = \"srs.a.example\"; secret_file = "
                "\"@DIR@/secret.short\"; };\n",
-      { "@DIR@/secret.short:3: the secret is shorter than 16 octets" } },
+      { "@DIR@/secret.short:3: the secret is shorter than 16 octets; make one "
+        "with: openssl rand -base64 24" } },
     { "the secret that everybody knows",
       LISTENER "srs = { domain = \"srs.a.example\"; secret_file = "
                "\"@DIR@/secret.haraka\"; };\n",

@@ -40,31 +40,36 @@ static struct row {
     { "a cycle of two",
       { { "a@d.example", "b@d.example" }, { "b@d.example", "a@d.example" } },
       NULL,
-      "c:1: a@d.example -> b@d.example -> a@d.example: a cycle\n" },
+      "c:1: a@d.example -> b@d.example -> a@d.example: a cycle; take one of "
+      "these out\n" },
     { "a cycle in another case",
       { { "a@d.example", "B@D.example" }, { "b@d.example", "A@d.example" } },
       NULL,
-      "c:1: a@d.example -> B@D.example -> a@d.example: a cycle\n" },
+      "c:1: a@d.example -> B@D.example -> a@d.example: a cycle; take one of "
+      "these out\n" },
     { "a cycle of three, told once",
       { { "b@d.example", "c@d.example" },
         { "c@d.example", "a@d.example" },
         { "a@d.example", "b@d.example" } },
       NULL,
       "c:1: b@d.example -> c@d.example -> a@d.example -> b@d.example: a "
-      "cycle\n" },
+      "cycle; take one of these out\n" },
     { "a cycle behind a local copy",
       { { "a@d.example", "a@d.example", "b@d.example" },
         { "b@d.example", "a@d.example" } },
       NULL,
-      "c:1: a@d.example -> b@d.example -> a@d.example: a cycle\n" },
+      "c:1: a@d.example -> b@d.example -> a@d.example: a cycle; take one of "
+      "these out\n" },
     { "two cycles",
       { { "a@d.example", "b@d.example" },
         { "b@d.example", "a@d.example" },
         { "c@d.example", "e@d.example" },
         { "e@d.example", "c@d.example" } },
       NULL,
-      "c:1: a@d.example -> b@d.example -> a@d.example: a cycle\n"
-      "c:3: c@d.example -> e@d.example -> c@d.example: a cycle\n" },
+      "c:1: a@d.example -> b@d.example -> a@d.example: a cycle; take one of "
+      "these out\n"
+      "c:3: c@d.example -> e@d.example -> c@d.example: a cycle; take one of "
+      "these out\n" },
     { "an entry before it breaks the cycle",
       { { "b@d.example", "x@e.example" },
         { "a@d.example", "b@d.example" },
@@ -75,12 +80,14 @@ static struct row {
       { { "a*@d.example", "b1@d.example" },
         { "b*@d.example", "a1@d.example" } },
       NULL,
-      "c:1: b1@d.example -> a1@d.example -> b1@d.example: a cycle\n" },
+      "c:1: b1@d.example -> a1@d.example -> b1@d.example: a cycle; take one of "
+      "these out\n" },
     { "a glob and its captures",
       { { "a.*@d.example", "b.$1@d.example" },
         { "b.*@d.example", "a.$1@d.example" } },
       NULL,
-      "c:1: a.x@d.example -> b.x@d.example -> a.x@d.example: a cycle\n" },
+      "c:1: a.x@d.example -> b.x@d.example -> a.x@d.example: a cycle; take one "
+      "of these out\n" },
     { "a glob that grows",
       { { "*@d.example", "x$1@d.example" } },
       NULL,
@@ -96,7 +103,8 @@ static struct row {
       { { "^a.*@d\\.example$", "b@d.example" },
         { "b@d.example", "a1@d.example" } },
       NULL,
-      "c:1: b@d.example -> a1@d.example -> b@d.example: a cycle\n" },
+      "c:1: b@d.example -> a1@d.example -> b@d.example: a cycle; take one of "
+      "these out\n" },
     { "a database before it decides at run time",
       { { "cdb" },
         { "a@d.example", "b@d.example" },
@@ -108,7 +116,8 @@ static struct row {
         { "b@d.example", "a@d.example" },
         { "cdb" } },
       NULL,
-      "c:1: a@d.example -> b@d.example -> a@d.example: a cycle\n" },
+      "c:1: a@d.example -> b@d.example -> a@d.example: a cycle; take one of "
+      "these out\n" },
     { "three targets",
       { { "a@d.example", "b@e.example", "c@e.example" } },
       NULL,
@@ -121,16 +130,19 @@ static struct row {
     { "a cycle in a table",
       { { NULL } },
       "# x\na@d.example b@d.example\nb@d.example a@d.example\n",
-      "t:2: a@d.example -> b@d.example -> a@d.example: a cycle\n" },
+      "t:2: a@d.example -> b@d.example -> a@d.example: a cycle; take one of "
+      "these out\n" },
     { "a cycle through domains",
       { { NULL } },
       "@d.example @e.example\n@e.example @d.example\na@d.example "
       "a@e.example\n",
-      "t:3: a@d.example -> a@e.example -> a@d.example: a cycle\n" },
+      "t:3: a@d.example -> a@e.example -> a@d.example: a cycle; take one of "
+      "these out\n" },
     { "a cycle between a rule and a table",
       { { "a@d.example", "b@d.example" } },
       "b@d.example a@d.example\n",
-      "c:1: a@d.example -> b@d.example -> a@d.example: a cycle\n" },
+      "c:1: a@d.example -> b@d.example -> a@d.example: a cycle; take one of "
+      "these out\n" },
     { "a target with an extension",
       { { NULL } },
       "a@d.example b+x@d.example\nb@d.example a@d.example\n",

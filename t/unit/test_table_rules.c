@@ -270,7 +270,8 @@ static struct error_row {
       "is missing: an alias forwards to at least one address" },
     { "a placeholder in the domain", "*@b.example", NULL, ALIAS_FORWARD, NULL,
       "a@$1.example", "to",
-      "\"a@$1.example\": the domain of a target must be literal" },
+      "\"a@$1.example\": the domain of a target must be literal; write it "
+      "out" },
     { "nothing but a placeholder", "*@b.example", NULL, ALIAS_FORWARD, NULL,
       "$1", "to", "\"$1\" has no domain" },
     { "an unknown placeholder", "*@b.example", NULL, ALIAS_FORWARD, NULL,
