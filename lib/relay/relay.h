@@ -59,7 +59,7 @@ void relay_sign(struct relay_sign_job *job);
 
 /* The store of long senders (srs.long_sender = "store"). */
 struct relay_store_query {
-    bool put; /* sender under key; else: find key */
+    bool put; /* sender under key, MISS: no room; else: find key */
     struct slice key;
     struct slice sender;
 };

@@ -158,10 +158,27 @@ expand_rewrite_sender(struct expand *e)
 void
 expand_on_stored(struct expand *e, const struct table_answer *answer)
 {
-    if (answer->status != TABLE_FOUND) {
-        expand_refuse(e, OUTCOME_TABLE_ERROR);
+    struct buf address = { 0 };
+
+    switch (answer->status) {
+    case TABLE_FOUND:
+        e->counts.srs_stored = true;
+        set_reverse_path(e);
         return;
+    case TABLE_MISS:
+        /* The store is full: better a long sender than none, and better than
+         * to forget one whose bounces are still to come. */
+        if (srs_forward(e->conf->srs.srs, e->now, e->reverse_path->text,
+                        e->srs_domain, &address) != SRS_OK)
+            expand_refuse(e, OUTCOME_NO_MEMORY);
+        else if (keep_rewritten(e, &address))
+            set_reverse_path(e);
+        buf_free(&address);
+        return;
+    case TABLE_ASK:
+    case TABLE_BUSY:
+    case TABLE_ERROR:
+        break;
     }
-    e->counts.srs_stored = true;
-    set_reverse_path(e);
+    expand_refuse(e, OUTCOME_TABLE_ERROR);
 }

@@ -391,7 +391,8 @@ find_stored(void *ctx, struct slice key, struct arena *arena)
 
     buf_printf(&path, "%.*s/senders.lmdb", SLICE_ARG(r->conf->state_directory));
     if (r->senders == NULL && access(buf_cstr(&path), F_OK) == 0) {
-        r->senders = senderstore_open(r->conf->state_directory, &why);
+        r->senders =
+            senderstore_open(r->conf->state_directory, SENDERSTORE_ROOM, &why);
         if (r->senders == NULL)
             answer.status = TABLE_ERROR;
     }

@@ -86,7 +86,8 @@ srs_work_stored(struct srs_worker *w, const char *key, struct buf *out)
 
     /* Never made here: it would be root's, and the daemon shut out of it. */
     if (w->senders == NULL && w->conf != NULL && store_exists(w->conf)) {
-        w->senders = senderstore_open(w->conf->state_directory, &why);
+        w->senders =
+            senderstore_open(w->conf->state_directory, SENDERSTORE_ROOM, &why);
         if (w->senders == NULL)
             status = TABLE_ERROR;
     }

@@ -276,6 +276,19 @@ store_sender(struct mapquery *query)
     buf_free(&token);
 }
 
+static void
+send_long(struct mapquery *query)
+{
+    struct buf sender = { 0 };
+
+    if (srs_forward(query->conf->srs.srs, query->now, query->path.text,
+                    query->conf->srs.domain, &sender) == SRS_OK)
+        found(query, buf_slice(&sender));
+    else
+        trouble(query, "no memory");
+    buf_free(&sender);
+}
+
 /* Nothing can be refused in a canonical map: with long_sender = "reject" a
  * long sender is made as long as it becomes. */
 static void
@@ -307,6 +320,8 @@ forward(struct mapquery *query, const struct table_answer *answer)
     if (query->expand.rewritten.len != 0) { /* of what was just stored */
         if (answer->status == TABLE_FOUND)
             found(query, query->expand.rewritten);
+        else if (answer->status == TABLE_MISS)
+            send_long(query); /* the store is full */
         else
             trouble(query, "the store of long senders failed");
         return;

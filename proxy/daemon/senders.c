@@ -44,7 +44,8 @@ senders_reopen(struct senders *senders, const struct conf *conf)
     if (senders->store != NULL || !conf->srs.enabled ||
         conf->srs.long_sender != CONF_LONG_STORE)
         return;
-    senders->store = senderstore_open(conf->state_directory, &why);
+    senders->store =
+        senderstore_open(conf->state_directory, SENDERSTORE_ROOM, &why);
     if (senders->store == NULL)
         daemon_log(senders->daemon, LOG_LEVEL_ERROR,
                    "store of long senders: %.*s", SLICE_ARG(buf_slice(&why)));
@@ -80,6 +81,10 @@ on_done(uv_work_t *request, int status)
         daemon_log(job->senders->daemon, LOG_LEVEL_WARNING,
                    "store of long senders: %.*s",
                    SLICE_ARG(buf_slice(&job->why)));
+    else if (job->query.put && job->status == TABLE_MISS)
+        daemon_log(job->senders->daemon, LOG_LEVEL_WARNING,
+                   "store of long senders: full; a sender goes out as long as "
+                   "it is");
     link_stored(job->link, &answer);
     buf_free(&job->value);
     buf_free(&job->why);

@@ -5,16 +5,18 @@
 #include <string.h>
 
 enum {
-    SENDERS_MAX = 200000,
-    MAP_SIZE = 256 * 1024 * 1024, /* enough for that many; the file is sparse */
+    MAP_SIZE = 512 * 1024 * 1024, /* for SENDERSTORE_ROOM of the longest; the
+                                   * file is sparse */
     REFRESH = 86400,  /* seconds: a use is written down once a day */
     EXPIRE_EACH = 16, /* old ones that one put removes at most */
+    FULL = 1,         /* beside the errors of LMDB and of the system */
     STAMP = 8,        /* octets of a time, big-endian */
     FILE_MODE = 0600,
 };
 
 struct senderstore {
     MDB_env *env;
+    size_t room;
     MDB_dbi by_key;  /* key: time, sender */
     MDB_dbi by_time; /* time, key: nothing; the oldest first */
 };
@@ -69,9 +71,11 @@ open_tables(struct senderstore *store)
 }
 
 struct senderstore *
-senderstore_open(struct slice directory, struct buf *why)
+senderstore_open(struct slice directory, size_t room, struct buf *why)
 {
     struct senderstore *store = mem_alloc(sizeof(*store));
+
+    store->room = room;
     struct buf path = { 0 };
     int error = mdb_env_create(&store->env);
 
@@ -201,8 +205,8 @@ make_room(struct senderstore *store, MDB_txn *txn, int64_t now,
     if (error != 0 && error != MDB_NOTFOUND)
         return error;
     error = mdb_stat(txn, store->by_key, &stat);
-    if (error == 0 && stat.ms_entries >= SENDERS_MAX)
-        error = delete_oldest(store, txn, INT64_MAX);
+    if (error == 0 && stat.ms_entries >= store->room)
+        return FULL;
     return error;
 }
 
@@ -280,5 +284,7 @@ senderstore_put(struct senderstore *store, struct slice key,
     if (same && now >= used && now - used < REFRESH)
         return TABLE_FOUND;
     error = commit_one(store, key, sender, now, keep_seconds);
+    if (error == FULL || error == MDB_MAP_FULL)
+        return TABLE_MISS;
     return error == 0 ? TABLE_FOUND : fail(error, why);
 }

@@ -10,14 +10,19 @@
 
 struct senderstore;
 
+enum {
+    SENDERSTORE_ROOM = 200000 /* senders, unless a test wants less */
+};
+
 /* DIRECTORY/senders.lmdb. NULL: a sentence in why. */
-struct senderstore *senderstore_open(struct slice directory, struct buf *why);
+struct senderstore *senderstore_open(struct slice directory, size_t room,
+                                     struct buf *why);
 void senderstore_close(struct senderstore *store);
 
 /*
- * Remember a sender under a key. Kept for keep_seconds from its last use; the
- * oldest give way when the store is full. FOUND: it is on the disk. ERROR: a
- * sentence in why.
+ * Remember a sender under a key. Kept for keep_seconds from its last use: until
+ * then its bounces may come, and no flood of others drives it out. FOUND: it is
+ * on the disk. MISS: there is no room for one more. ERROR: a sentence in why.
  */
 enum table_status senderstore_put(struct senderstore *store, struct slice key,
                                   struct slice sender, int64_t now,

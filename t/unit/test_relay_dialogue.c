@@ -228,8 +228,15 @@ event(struct run *run, struct slice text)
             fail(run, "nothing was asked", text);
         run->world.asked = false;
         relay_on_looked_up(run->world.session, &answer, run->world.now);
-    } else if (slice_equal(name, SLICE_OF("stored"))) {
-        struct table_answer answer = { TABLE_FOUND, text };
+    } else if (slice_equal(name, SLICE_OF("stored")) ||
+               slice_equal(name, SLICE_OF("full")) ||
+               slice_equal(name, SLICE_OF("store-error"))) {
+        struct table_answer answer = {
+            slice_equal(name, SLICE_OF("store-error")) ? TABLE_ERROR
+            : slice_equal(name, SLICE_OF("full"))      ? TABLE_MISS
+                                                       : TABLE_FOUND,
+            text
+        };
         run->world.asked = false;
         relay_on_stored(run->world.session, &answer, run->world.now);
     } else {
