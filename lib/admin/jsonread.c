@@ -119,17 +119,20 @@ read_string(struct reader *r, struct slice *text)
         fail(r, "a string in double quotes is expected here");
         return false;
     }
-    while (r->rest.len != 0 && peek(r) != '"') {
+    bool ok = true;
+    while (ok && r->rest.len != 0 && peek(r) != '"') {
         char c = peek(r);
-        if (ascii_is_control(c) && c != 127)
+        if (ascii_is_control(c) && c != 127) {
+            ok = false;
             break;
+        }
         r->rest = slice_tail(r->rest, 1);
-        if (c != '\\')
+        if (c == '\\')
+            ok = read_escape(r, &out);
+        else
             buf_putc(&out, c);
-        else if (!read_escape(r, &out))
-            break;
     }
-    bool ok = take(r, '"');
+    ok = ok && take(r, '"');
     if (ok)
         *text = arena_copy(r->arena, buf_slice(&out));
     else

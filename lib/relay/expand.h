@@ -32,10 +32,10 @@ struct expand_item {
     struct smtp_path path;
     const struct expand_item *parent; /* whose target this is */
     struct expand_item *next;         /* still to do, in order */
-    unsigned depth;     /* aliases on the way */
-    unsigned reversals; /* SRS reversals on the way */
-    bool rewritten;     /* it is not what the client named */
-    bool identity;      /* its own target: a copy that stays */
+    unsigned depth;                   /* aliases on the way */
+    unsigned reversals;               /* SRS reversals on the way */
+    bool rewritten;                   /* it is not what the client named */
+    bool identity;                    /* its own target: a copy that stays */
 };
 
 struct expand_counts {

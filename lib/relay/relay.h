@@ -256,7 +256,8 @@ struct relay_explained {
 /*
  * Resolve one recipient. Blocks nowhere: where a table has to be asked,
  * `ask` (may block; NULL: error) is called, and where a long sender's token
- * has to be found, `stored` (NULL: it is not there). Nothing is stored. Memory: the arena.
+ * has to be found, `stored` (NULL: it is not there). Nothing is stored. Memory:
+ * the arena.
  */
 void relay_explain(const struct conf *conf, const struct smtp_path *recipient,
                    const struct smtp_path *reverse_path,
