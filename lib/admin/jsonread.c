@@ -224,9 +224,11 @@ json_read(struct slice text, struct arena *arena, unsigned *line,
     struct reader r = { .rest = text, .line = 1, .arena = arena };
     struct json_value *value = read_value(&r, 0);
 
-    skip_blanks(&r);
-    if (value != NULL && r.rest.len != 0)
-        value = fail(&r, "something stands behind the end");
+    if (value != NULL) {
+        skip_blanks(&r);
+        if (r.rest.len != 0)
+            value = fail(&r, "something stands behind the end");
+    }
     *line = r.line;
     *why = r.why;
     return value;
