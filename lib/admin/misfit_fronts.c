@@ -73,32 +73,54 @@ has_front_for(const struct search *search, const struct conf_listener *listener)
     return false;
 }
 
+static bool
+has_front(const struct search *search, const struct conf_listener *listener)
+{
+    for (size_t i = 0; i < search->front_count; i++)
+        if (listener_of(search, search->fronts[i].service) == listener)
+            return true;
+    return false;
+}
+
+/* Has another listener for the same kind of mail a front? */
+static bool
+has_substitute(const struct search *search,
+               const struct conf_listener *listener)
+{
+    for (size_t i = 0; i < search->conf->listener_count; i++)
+        if (search->conf->listeners[i].role == listener->role &&
+            has_front(search, &search->conf->listeners[i]))
+            return true;
+    return false;
+}
+
+static void
+look_for_sender(struct search *search, const struct conf_listener *listener)
+{
+    enum route route = find_route(search, listener);
+    bool substitute = has_substitute(search, listener);
+    bool error =
+        listener->role == CONF_INBOUND && !substitute && route != ROUTE_UNKNOWN;
+
+    if (has_front(search, listener) || route == ROUTE_MAIL ||
+        (substitute && route != ROUTE_NONE))
+        return;
+    misfit_report(search, error ? MISFIT_ERROR : MISFIT_WARNING, "master.cf",
+                  SLICE_OF("smtpd_proxy_filter"),
+                  misfit_text(search,
+                              "nothing sends mail to listener %.*s (%.*s)",
+                              SLICE_ARG(listener->name),
+                              SLICE_ARG(listener->address.text)),
+                  has_front_for(search, listener) && !substitute
+                      ? SLICE_OF("onward setup --apply")
+                      : (struct slice){ 0 });
+}
+
 static void
 look_for_senders(struct search *search)
 {
-    for (size_t i = 0; i < search->conf->listener_count; i++) {
-        const struct conf_listener *listener = &search->conf->listeners[i];
-        bool found = false;
-        for (size_t f = 0; f < search->front_count; f++)
-            found = found ||
-                    listener_of(search, search->fronts[f].service) == listener;
-        if (found)
-            continue;
-        enum route route = find_route(search, listener);
-        if (route == ROUTE_MAIL)
-            continue;
-        misfit_report(
-            search,
-            listener->role == CONF_INBOUND && route != ROUTE_UNKNOWN
-                ? MISFIT_ERROR
-                : MISFIT_WARNING,
-            "master.cf", SLICE_OF("smtpd_proxy_filter"),
-            misfit_text(search, "nothing sends mail to listener %.*s (%.*s)",
-                        SLICE_ARG(listener->name),
-                        SLICE_ARG(listener->address.text)),
-            has_front_for(search, listener) ? SLICE_OF("onward setup --apply")
-                                            : (struct slice){ 0 });
-    }
+    for (size_t i = 0; i < search->conf->listener_count; i++)
+        look_for_sender(search, &search->conf->listeners[i]);
 }
 
 /* ---- one front --------------------------------------------------------- */

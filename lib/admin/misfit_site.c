@@ -191,7 +191,7 @@ check_pickup(struct search *search)
     const struct postconf_service *pickup =
         postconf_service(search->postconf, SLICE_OF("pickup/unix"));
     const struct conf_listener *outbound =
-        fronts_listener(search->conf, FRONT_SUBMISSION);
+        fronts_smtp_listener(search->conf, FRONT_SUBMISSION);
 
     if (pickup == NULL || outbound == NULL ||
         misfit_of(search, pickup, "content_filter").len != 0)

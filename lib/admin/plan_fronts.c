@@ -145,13 +145,27 @@ fronts_find(const struct postconf *postconf, const struct conf *conf,
     return count;
 }
 
+static bool
+has_role(const struct conf_listener *listener, enum front_role role)
+{
+    return listener->role == (role == FRONT_MX ? CONF_INBOUND : CONF_OUTBOUND);
+}
+
 const struct conf_listener *
 fronts_listener(const struct conf *conf, enum front_role role)
 {
-    enum conf_role wanted = role == FRONT_MX ? CONF_INBOUND : CONF_OUTBOUND;
-
     for (size_t i = 0; i < conf->listener_count; i++)
-        if (conf->listeners[i].role == wanted)
+        if (has_role(&conf->listeners[i], role))
+            return &conf->listeners[i];
+    return NULL;
+}
+
+const struct conf_listener *
+fronts_smtp_listener(const struct conf *conf, enum front_role role)
+{
+    for (size_t i = 0; i < conf->listener_count; i++)
+        if (has_role(&conf->listeners[i], role) &&
+            conf->listeners[i].address.kind == CONF_TCP)
             return &conf->listeners[i];
     return NULL;
 }

@@ -27,6 +27,10 @@ size_t fronts_find(const struct postconf *postconf, const struct conf *conf,
 const struct conf_listener *fronts_listener(const struct conf *conf,
                                             enum front_role role);
 
+/* The same for smtp(8), which speaks to no unix socket. */
+const struct conf_listener *fronts_smtp_listener(const struct conf *conf,
+                                                 enum front_role role);
+
 /* The service that listens on an address of ours, under whatever spelling
  * (localhost, no host at all). NULL: none. */
 struct postconf_service *fronts_at(const struct postconf *postconf,

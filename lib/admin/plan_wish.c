@@ -91,7 +91,7 @@ static void
 note_pickup(struct wish *wish)
 {
     const struct conf_listener *outbound =
-        fronts_listener(wish->conf, FRONT_SUBMISSION);
+        fronts_smtp_listener(wish->conf, FRONT_SUBMISSION);
     const struct postconf_service *pickup =
         postconf_service(wish->before, SLICE_OF("pickup/unix"));
 

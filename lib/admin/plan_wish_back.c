@@ -191,7 +191,7 @@ wish_back(struct wish *wish)
     uint64_t limit = processes(wish);
     struct postconf_service service;
 
-    if (wish->conf->srs.enabled && fronts_listener(wish->conf, FRONT_MX))
+    if (wish->conf->srs.enabled && fronts_smtp_listener(wish->conf, FRONT_MX))
         add_transport(wish);
     if (!is_here(wish, address))
         return;

@@ -109,12 +109,17 @@ static void
 route_bounces(struct wish *wish)
 {
     const struct conf_listener *listener =
-        fronts_listener(wish->conf, FRONT_MX);
+        fronts_smtp_listener(wish->conf, FRONT_MX);
     struct slice have = postconf_value(wish->before, "transport_maps");
     const struct slice *domains;
     size_t count = srs_domains(wish, &domains);
     struct buf pairs = { 0 };
 
+    if (listener == NULL && count != 0 && fronts_listener(wish->conf, FRONT_MX))
+        buf_puts(wish->notes,
+                 "bounces that this Postfix makes itself are not reversed: "
+                 "smtp(8) speaks to no unix socket; add an inbound listener "
+                 "on loopback for them\n");
     if (listener == NULL)
         return;
     struct slice there = fronts_nexthop(

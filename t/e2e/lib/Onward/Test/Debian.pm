@@ -109,6 +109,7 @@ sub files ($self) {
 
 # In chroot jails there is nothing: what smtpd asks the system for.
 sub prepare ($self) {
+    $self->{prepared} = 1;
     $self->SUPER::prepare;
     mkdir "$self->{dir}/queue/etc", 0755;
     for my $file (qw(services hosts nsswitch.conf resolv.conf host.conf)) {
@@ -125,7 +126,7 @@ sub greets ($self, $port = 25) {
 }
 
 sub start ($self) {
-    $self->prepare unless -e $self->config;
+    $self->prepare unless $self->{prepared};
     my $out = $self->command('start');
     $self->greets or die "postfix does not greet:\n$out", $self->log;
     return $self;
