@@ -103,6 +103,9 @@ new_item(struct expand *e, const struct smtp_path *path)
         return NULL;
     item->path = *path;
     item->parent = e->item;
+    item->before = e->newest;
+    e->newest = item;
+    e->items++;
     if (e->item != NULL) {
         item->depth = e->item->depth;
         item->reversals = e->item->reversals;
@@ -277,6 +280,24 @@ holds(const struct expand_item *item, const struct smtp_path *path)
     return false;
 }
 
+/* Aliases that meet again further down are followed once. */
+static bool
+is_met(const struct expand *e, const struct smtp_path *path)
+{
+    for (const struct expand_item *i = e->newest; i != NULL; i = i->before)
+        if (smtp_path_equal(&i->path, path))
+            return true;
+    return false;
+}
+
+/* A target needs at most as many aliases as the depth allows. */
+static bool
+is_too_large(const struct expand *e)
+{
+    return e->items >
+           (e->conf->forward.max_targets + (size_t)1) * (EXPAND_DEPTH + 1);
+}
+
 static void
 follow(struct expand *e, const struct alias_hit *hit)
 {
@@ -293,9 +314,12 @@ follow(struct expand *e, const struct alias_hit *hit)
             expand_refuse(e, OUTCOME_ALIAS_LOOP);
             return;
         }
-        struct expand_item *item = new_item(e, target);
+        if (!identity && is_met(e, target))
+            continue;
+        struct expand_item *item = is_too_large(e) ? NULL : new_item(e, target);
         if (item == NULL) {
-            expand_refuse(e, OUTCOME_NO_MEMORY);
+            expand_refuse(e, is_too_large(e) ? OUTCOME_ALIAS_TARGETS
+                                             : OUTCOME_NO_MEMORY);
             return;
         }
         item->depth++;

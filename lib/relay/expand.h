@@ -32,6 +32,7 @@ struct expand_item {
     struct smtp_path path;
     const struct expand_item *parent; /* whose target this is */
     struct expand_item *next;         /* still to do, in order */
+    struct expand_item *before;       /* made before this one */
     unsigned depth;                   /* aliases on the way */
     unsigned reversals;               /* SRS reversals on the way */
     bool rewritten;                   /* it is not what the client named */
@@ -86,6 +87,8 @@ struct expand {
         EXPAND_FINISHED,
     } stage;
     struct expand_item *todo;
+    struct expand_item *newest;
+    size_t items;
     struct expand_item *item;
     struct alias_cursor cursor;
     struct slice srs_domain;
