@@ -1,6 +1,18 @@
 # Runs when it is installed: units, account and directories with the paths of
 # this prefix, and the configuration.
 
+function(install_here source destination)
+    get_filename_component(name ${source} NAME)
+    file(READ ${source} text)
+    string(REPLACE "/usr/sbin/" "${CMAKE_INSTALL_PREFIX}/${sbin}/"
+        text "${text}")
+    string(REPLACE "/usr/libexec/" "${CMAKE_INSTALL_PREFIX}/${libexec}/"
+        text "${text}")
+    file(WRITE ${work}/here/${name} "${text}")
+    file(INSTALL ${work}/here/${name} DESTINATION ${destination}
+        PERMISSIONS ${ARGN})
+endfunction()
+
 # Units. Debian's own directory under /usr, else where systemd looks under a
 # prefix.
 set(units /lib/systemd/system)
@@ -9,16 +21,13 @@ if(NOT CMAKE_INSTALL_PREFIX STREQUAL "/usr")
 endif()
 file(GLOB sources ${dist}/systemd/onward*)
 foreach(source ${sources})
-    get_filename_component(name ${source} NAME)
-    file(READ ${source} text)
-    string(REPLACE "/usr/sbin/" "${CMAKE_INSTALL_PREFIX}/${sbin}/"
-        text "${text}")
-    string(REPLACE "/usr/libexec/" "${CMAKE_INSTALL_PREFIX}/${libexec}/"
-        text "${text}")
-    file(WRITE ${work}/units/${name} "${text}")
-    file(INSTALL ${work}/units/${name} DESTINATION ${units}
-        PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+    install_here(${source} ${units}
+        OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
 endforeach()
+install_here(${dist}/onward-rotate
+    ${CMAKE_INSTALL_PREFIX}/${libexec}/onward
+    OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE
+    WORLD_READ WORLD_EXECUTE)
 
 foreach(kind sysusers tmpfiles)
     file(INSTALL ${dist}/systemd/${kind}.conf

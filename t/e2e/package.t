@@ -125,6 +125,8 @@ like slurp("$local/lib/systemd/system/onward.service"),
     qr{^ExecStart=/usr/local/sbin/onward serve$}m, 'where the unit starts it';
 like slurp("$local/lib/systemd/system/onward-rotate.service"),
     qr{^ExecStart=/usr/local/libexec/onward/onward-rotate$}m, 'rotation, too';
+like slurp("$local/libexec/onward/onward-rotate"),
+    qr{:-/usr/local/sbin/onward\}}, 'which calls this program';
 ok -e "$local/lib/sysusers.d/onward.conf", 'the account';
 ok -e "$dir/dest/etc/onward/onward.conf",  'the configuration is in /etc';
 spew("$dir/dest/etc/onward/onward.conf", "# edited\n");
