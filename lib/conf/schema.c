@@ -99,11 +99,13 @@ const struct conf_setting conf_settings[] = {
       "Who may use an SRS address: bounces only, or any sender." },
     { "srs.long_sender", CONF_CHOICE, "send", "send|store|reject", 0, 0,
       "Reverse-paths whose local part becomes longer than 64 octets: sent "
-      "all the same, replaced by a stored token, or refused." },
+      "all the same, replaced by a stored token (while there is room for "
+      "one), or refused." },
     { "srs.max_failures", CONF_COUNT, "1000", NULL, 1, 1000000000,
       "Bad SRS addresses a minute; past it all get 451 until it is over." },
     { "srs.domain_map", CONF_LIST, "( )", NULL, 0, 0,
-      "SRS domains of single alias domains: entries and tables." },
+      "SRS domains of single alias domains: entries and tables. Bounces to a "
+      "domain that only a socketmap names are not known as ours." },
     { "srs.domain_map[].from", CONF_STRING, NULL, NULL, 1, 255,
       "An alias domain." },
     { "srs.domain_map[].to", CONF_STRING, NULL, NULL, 1, 255,
