@@ -69,25 +69,31 @@ is_reinjection(const struct postconf_service *service)
            has_option(service, "content_filter");
 }
 
-/* On a port that says nothing. */
+/* On a port that says nothing: what marks a service for the site's users. */
 static enum front_role
 role_by_options(const struct postconf_service *service)
 {
-    static const struct slice words[] = { SLICE("submission"), SLICE("smtps") };
-    const struct postconf_pair *name =
-        postconf_find(&service->options, SLICE_OF("syslog_name"));
-    const struct postconf_pair *login =
-        postconf_find(&service->options, SLICE_OF("smtpd_sasl_auth_enable"));
-    const struct postconf_pair *wrapped =
-        postconf_find(&service->options, SLICE_OF("smtpd_tls_wrappermode"));
+    static const struct {
+        const char *name;
+        struct slice holds;
+    } marks[] = {
+        { "smtpd_sasl_auth_enable", SLICE("yes") },
+        { "smtpd_tls_wrappermode", SLICE("yes") },
+        { "syslog_name", SLICE("submission") },
+        { "syslog_name", SLICE("smtps") },
+        { "milter_macro_daemon_name", SLICE("originating") },
+        { "smtpd_relay_restrictions", SLICE("permit_sasl_authenticated") },
+        { "smtpd_client_restrictions", SLICE("permit_sasl_authenticated") },
+    };
 
-    if ((login != NULL && postconf_is_yes(login->value)) ||
-        (wrapped != NULL && postconf_is_yes(wrapped->value)))
-        return FRONT_SUBMISSION;
-    for (size_t i = 0; name != NULL && i < 2; i++)
-        for (size_t at = 0; at < name->value.len; at++)
-            if (slice_starts_nocase(slice_tail(name->value, at), words[i]))
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        const struct postconf_pair *option =
+            postconf_find(&service->options, slice_from(marks[i].name));
+        for (size_t at = 0; option != NULL && at < option->value.len; at++)
+            if (slice_starts_nocase(slice_tail(option->value, at),
+                                    marks[i].holds))
                 return FRONT_SUBMISSION;
+    }
     return FRONT_MX;
 }
 
