@@ -11,7 +11,7 @@ use Onward::Test::Robust;
 
 need qw(binary);
 
-my $times  = $ENV{ONWARD_TEST_ALL} ? 100 : 20;
+my $times  = $ENV{ONWARD_TEST_ALL} ? 125 : 20;
 my $back   = free_port();
 my $onward = Onward::Test::Daemon->new(upstream => $back);
 my $driver = Onward::Test::Robust->new(
