@@ -1,7 +1,8 @@
 # Where does a message end? Every spelling that some server takes for the end
 # of data, with a forged transaction behind it, through a real Postfix on both
 # sides and straight at Onward: one message at most, never the forged one. The
-# Postfix behind is as it ships: it would believe most of them.
+# Postfix behind is as it ships: it would believe most of them. All of it is
+# forwarded, so each message that comes out bears our signature, which holds.
 
 use v5.36;
 use FindBin qw($Bin);
@@ -12,12 +13,19 @@ use Onward::Test::Client;
 use Onward::Test::Daemon;
 use Onward::Test::Postfix;
 use Onward::Test::Sink;
+use Onward::Test::Verify;
 
-need qw(binary root postfix);
+need qw(binary root postfix Mail::DKIM);
 
 my $back   = free_port();
 my $sink   = Onward::Test::Sink->new;
-my $onward = Onward::Test::Daemon->new(upstream => $back)->start;
+my $onward = Onward::Test::Daemon->new(
+    upstream => $back,
+    aliases  => join(', ', map {
+        "{ match = \"$_*\@public.example\";"
+            . " to = ( \"$_\$1\@private.example\" ); }"
+    } qw(front straight)),
+)->start;
 my $postfix = Onward::Test::Postfix->new(
     sink   => $sink->port,
     fronts => { front => $onward->port },
@@ -124,8 +132,11 @@ for my $n (keys @spellings) {
                 "$name, $how: refused, 550 5.6.0"
                 or diag "reply: $is; ", scalar @out, " messages\n", $data;
         }
-        ok $data !~ /\r(?!\n)|(?<!\r)\n|\0/, "$name, $how: nothing bare"
-            if @out;
+        next if !@out;
+        ok $data !~ /\r(?!\n)|(?<!\r)\n|\0/, "$name, $how: nothing bare";
+        is_deeply [map {"$_->{domain} $_->{result}"}
+                mail_dkim($data, $onward->dns)],
+            ['srs.public.example pass'], "$name, $how: our signature holds";
     }
 }
 
