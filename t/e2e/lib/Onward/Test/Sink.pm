@@ -140,7 +140,7 @@ sub next_name ($self) {
 # What has been kept so far, in order of arrival.
 sub messages ($self) {
     return map { $self->message($_ =~ s/\.env$//r) }
-        sort glob "$self->{dir}/*.env";
+        sort glob "$self->{dir}/[0-9]*.env";
 }
 
 sub message ($self, $name) {
@@ -182,11 +182,11 @@ sub wait_to ($self, $recipient, $timeout = 20) {
     return $found;
 }
 
-sub count ($self) { return scalar(() = glob "$self->{dir}/*.env") }
+sub count ($self) { return scalar(() = glob "$self->{dir}/[0-9]*.env") }
 
 # Forgets what has come; numbers go on.
 sub clear ($self) {
-    unlink glob("$self->{dir}/*.env"), glob("$self->{dir}/*.msg");
+    unlink glob("$self->{dir}/[0-9]*.env"), glob("$self->{dir}/*.msg");
 }
 
 1;
