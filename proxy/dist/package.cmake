@@ -1,5 +1,5 @@
 # cpack -G DEB, cpack -G RPM. The same sources give the same octets, wherever
-# they are built: see reproducible.cmake.
+# they are built.
 set(CPACK_PACKAGE_NAME onward)
 set(CPACK_PACKAGE_VENDOR "The Onward authors")
 set(CPACK_PACKAGE_CONTACT "The Onward authors <onward@onward.invalid>")
@@ -14,7 +14,7 @@ what Postfix has not.")
 set(CPACK_STRIP_FILES ON)
 set(CPACK_SET_DESTDIR ON)
 set(CPACK_INSTALL_PREFIX /usr)
-set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_CURRENT_LIST_DIR}/reproducible.cmake)
+set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_CURRENT_LIST_DIR}/pack.cmake)
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_LIST_DIR}/modes.cmake)
 
 set(scripts ${CMAKE_CURRENT_LIST_DIR}/deb)
