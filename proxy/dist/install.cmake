@@ -13,11 +13,12 @@ function(install_here source destination)
         PERMISSIONS ${ARGN})
 endfunction()
 
-# Units. Debian's own directory under /usr, else where systemd looks under a
-# prefix.
-set(units /lib/systemd/system)
-if(NOT CMAKE_INSTALL_PREFIX STREQUAL "/usr")
-    set(units ${CMAKE_INSTALL_PREFIX}/lib/systemd/system)
+# Units: where systemd looks under this prefix. Debian 12 keeps those of
+# packages in /lib.
+set(units ${CMAKE_INSTALL_PREFIX}/lib/systemd/system)
+if(CMAKE_INSTALL_PREFIX STREQUAL "/usr" AND NOT "$ENV{ONWARD_PACK}" STREQUAL
+   "RPM")
+    set(units /lib/systemd/system)
 endif()
 file(GLOB sources ${dist}/systemd/onward*)
 foreach(source ${sources})

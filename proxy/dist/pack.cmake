@@ -20,3 +20,6 @@ if(NOT FILE_PROGRAM OR NOT SHLIBDEPS_PROGRAM)
     string(APPEND CPACK_DEBIAN_PACKAGE_DEPENDS ", libc-ares2, libc6 (>= 2.34)"
         ", libconfig9, libidn2-0, liblmdb0, libpcre2-8-0, libssl3, libuv1")
 endif()
+
+# For install.cmake.
+set(ENV{ONWARD_PACK} ${CPACK_GENERATOR})

@@ -41,9 +41,14 @@ set(CPACK_RPM_POST_INSTALL_SCRIPT_FILE
     ${CMAKE_CURRENT_LIST_DIR}/rpm/post)
 set(CPACK_RPM_PRE_UNINSTALL_SCRIPT_FILE
     ${CMAKE_CURRENT_LIST_DIR}/rpm/preun)
-set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION /etc /lib /lib/systemd
-    /lib/systemd/system /usr/lib/sysusers.d /usr/lib/tmpfiles.d /usr/libexec
-    /usr/share/zsh /usr/share/zsh/vendor-completions
-    /usr/share/bash-completion /usr/share/bash-completion/completions)
+set(CPACK_PACKAGE_RELOCATABLE OFF)
+set(CPACK_RPM_SPEC_MORE_DEFINE "%define _build_id_links none")
+# Directories of other packages.
+set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION /etc /usr/sbin
+    /usr/lib/systemd /usr/lib/systemd/system /usr/lib/sysusers.d
+    /usr/lib/tmpfiles.d /usr/libexec /usr/share/man /usr/share/man/man1
+    /usr/share/man/man5 /usr/share/man/man8 /usr/share/zsh
+    /usr/share/zsh/vendor-completions /usr/share/bash-completion
+    /usr/share/bash-completion/completions)
 
 include(CPack)
