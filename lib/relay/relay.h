@@ -90,6 +90,10 @@ struct relay_ops {
     /* Is the client still there: no FIN, no reset? Asked right before the
      * final dot (invariant: the client gone, no dot). */
     bool (*client_present)(void *ctx);
+    /* Has upstream said nothing that is not read yet, nor gone? Asked then,
+     * too: what stands there before our dot is no reply to it. Where the
+     * answer is no, the octets or the loss follow. */
+    bool (*upstream_quiet)(void *ctx, unsigned outbound);
 
     /* One deadline at a time; a new one replaces it; 0 turns it off. */
     void (*deadline)(void *ctx, unsigned milliseconds);

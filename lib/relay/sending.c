@@ -117,6 +117,9 @@ send_dots(struct relay_session *s)
                 client_is_gone(s);
                 return;
             }
+            /* Unasked: when it is read, it ends this transaction. */
+            if (!s->ops->upstream_quiet(s->ctx, i))
+                return;
             send_dot(s, o);
             if (o->state != OUTBOUND_DOT)
                 fail_outbound(s, o);

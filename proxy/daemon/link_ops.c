@@ -121,6 +121,14 @@ op_client_present(void *ctx)
     return conn_peer_present(&link->client);
 }
 
+static bool
+op_upstream_quiet(void *ctx, unsigned outbound)
+{
+    const struct upstream *up = find_upstream(ctx, outbound);
+
+    return up != NULL && conn_is_quiet(&up->conn);
+}
+
 static void
 on_session_timer(uv_timer_t *timer)
 {
@@ -173,6 +181,7 @@ const struct relay_ops link_ops = {
     .store = op_store,
     .sign = op_sign,
     .client_present = op_client_present,
+    .upstream_quiet = op_upstream_quiet,
     .deadline = op_deadline,
     .finish = op_finish,
 };

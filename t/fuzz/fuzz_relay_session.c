@@ -56,7 +56,7 @@ struct world {
     struct upstream up[UPSTREAMS];
     struct relay_sign_job *job;
     struct buf from_client, line;
-    bool asked, stored, finished, content, present;
+    bool asked, stored, finished, content, present, unread;
 };
 
 static struct conf *conf;
@@ -246,6 +246,13 @@ client_present(void *ctx)
     return ((struct world *)ctx)->present;
 }
 
+static bool
+upstream_quiet(void *ctx, unsigned i)
+{
+    (void)i;
+    return !((struct world *)ctx)->unread;
+}
+
 static void
 deadline(void *ctx, unsigned milliseconds)
 {
@@ -264,8 +271,8 @@ finish(void *ctx)
 }
 
 static const struct relay_ops ops = {
-    to_client, dial, to_upstream,    drop,     release, look_up,
-    store,     sign, client_present, deadline, finish,
+    to_client, dial, to_upstream,    drop,           release,  look_up,
+    store,     sign, client_present, upstream_quiet, deadline, finish,
 };
 
 /* ---- configuration ---- */
@@ -521,6 +528,8 @@ event(struct world *w, uint8_t op, uint8_t arg)
             relay_on_drain(w->session, w->now);
         else if (arg > 240)
             w->present = false;
+        else if (arg > 230)
+            w->unread = arg & 1;
         break;
     }
     if (!w->finished)

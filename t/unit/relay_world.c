@@ -87,6 +87,15 @@ sign(void *ctx, struct relay_sign_job *job)
 }
 
 static bool
+upstream_quiet(void *ctx, unsigned outbound)
+{
+    const struct world *world = ctx;
+
+    (void)outbound;
+    return !world->upstream_spoke;
+}
+
+static bool
 client_present(void *ctx)
 {
     const struct world *world = ctx;
@@ -112,8 +121,8 @@ finish(void *ctx)
 }
 
 static const struct relay_ops ops = {
-    to_client, dial, to_upstream,    drop,     release, look_up,
-    store,     sign, client_present, deadline, finish,
+    to_client, dial, to_upstream,    drop,           release,  look_up,
+    store,     sign, client_present, upstream_quiet, deadline, finish,
 };
 
 static void

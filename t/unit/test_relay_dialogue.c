@@ -182,6 +182,8 @@ event(struct run *run, struct slice text)
         relay_on_client_lost(run->world.session, run->world.now);
     } else if (slice_equal(name, SLICE_OF("gone"))) {
         run->world.client_gone = true;
+    } else if (slice_equal(name, SLICE_OF("unread"))) {
+        run->world.upstream_spoke = true;
     } else if (slice_equal(name, SLICE_OF("deadline"))) {
         run->world.now.ms += run->world.deadline;
         run->world.now.wall += run->world.deadline / 1000;
