@@ -87,6 +87,7 @@ content_take(struct relay_session *s)
     }
     if (tx->trouble != OUTCOME_NONE)
         mail_spool_free(&tx->spool);
+    tx->received += octets.len;
     s->counters->octets += octets.len;
     buf_clear(&tx->scratch);
 }

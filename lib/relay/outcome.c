@@ -35,9 +35,9 @@ static const struct {
     [OUTCOME_BAD_CONTENT] = { "bad-content", 550,
                               "5.6.0 Error: bare LF or NUL in message" },
     [OUTCOME_TOO_BIG] = { "too-big", 552,
-                          "5.3.4 Error: message size exceeds limit" },
+                          "5.3.4 Message size exceeds limit" },
     [OUTCOME_HEADER_TOO_BIG] = { "header-too-big", 552,
-                                 "5.3.4 Error: message header exceeds "
+                                 "5.3.4 Message header exceeds "
                                  "limit" },
     [OUTCOME_HOPS] = { "hops", 554, "5.4.6 Mail forwarding loop" },
     [OUTCOME_LOOP] = { "loop", 554, "5.4.6 Mail forwarding loop" },

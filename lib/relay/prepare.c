@@ -83,9 +83,11 @@ content_prepare(struct relay_session *s, size_t *signatures)
             .srs_domain = o->srs_domain,
         };
         part->outbound = i;
-        if (s->listener->role == CONF_OUTBOUND)
+        /* A continuation line at the top would continue a field of ours. */
+        bool open = (tx->header.oddities & MAIL_LEADING_FOLD) != 0;
+        if (s->listener->role == CONF_OUTBOUND && !open)
             complete_header(s, &part->prepended);
-        if (o->leaves)
+        if (o->leaves && !open)
             mark_loops(s, o, &part->prepended);
         const char *why =
             relay_choose_keys(s->conf, &input, &s->arena, &signing);

@@ -49,7 +49,8 @@ void
 process_prepare(void)
 {
     struct rlimit none = { 0 };
-    static const int ignored[] = { SIGPIPE, SIGUSR1, SIGUSR2 };
+    /* SIGXFSZ: a limit of file size is a full disk, and gets 452. */
+    static const int ignored[] = { SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ };
 
     /* Keys and the SRS secret are in memory. */
     prctl(PR_SET_DUMPABLE, 0);
