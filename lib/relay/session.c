@@ -276,8 +276,7 @@ keeps_pace(const struct relay_session *s)
     uint64_t passed = s->now.ms - s->tx->content_started;
 
     return passed < PACE_FROM_MS ||
-           s->tx->spool.length >= passed / 1000 * PACE_OCTETS_PER_SECOND ||
-           s->tx->trouble != OUTCOME_NONE;
+           s->tx->received >= passed / 1000 * PACE_OCTETS_PER_SECOND;
 }
 
 static void
