@@ -3,7 +3,9 @@
 use v5.36;
 use FindBin qw($Bin);
 use lib "$Bin/lib";
+use IO::Socket::INET;
 use POSIX ();
+use Socket qw(SOL_SOCKET SO_LINGER);
 use Test::More;
 use Time::HiRes qw(sleep time);
 use Onward::Test;
@@ -180,6 +182,38 @@ subtest 'slow clients' => sub {
         '... and logged';
     is scalar $upstream->committed, 0, 'nothing of it was committed';
     unlike $upstream->received(0), qr/^DATA/m, '... nor begun';
+    $onward->ends_well;
+};
+
+# Connections that come and go without a word.
+subtest 'a flood of connections' => sub {
+    my $upstream = Onward::Test::Upstream->new;
+    my $onward = Onward::Test::Daemon->new(upstream => $upstream->port)->start;
+    my $files = sub { scalar(() = glob '/proc/' . $onward->pid . '/fd/*') };
+    mail(Onward::Test::Client->hello($onward->port));
+    sleep 0.3;
+    my ($open, $memory) = ($files->(), $onward->memory);
+    my $count = $ENV{ONWARD_TEST_ALL} ? 100_000 : 3000;
+    my $from  = time;
+    for my $n (1 .. $count) {
+        my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+            PeerPort => $onward->port, LocalAddr => '127.0.0.' . (1 + $n % 50));
+        # Half of them with a reset.
+        setsockopt $socket, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0)
+            if $socket && $n % 2;
+        close $socket if $socket;
+    }
+    note sprintf '%d connections, %.0f a second', $count,
+        $count / (time - $from);
+    ok wait_until(seconds(5), sub { $files->() <= $open }), 'all are gone';
+    cmp_ok $onward->memory - $memory, '<', 4096, 'and what they took'
+        unless sanitized();
+    sleep 0.5;
+    my $before = cpu($onward);
+    sleep 0.5;
+    cmp_ok cpu($onward) - $before, '<', 0.05, 'nothing spins';
+    like mail(Onward::Test::Client->hello($onward->port)), qr/^250 /,
+        'mail flows';
     $onward->ends_well;
 };
 
