@@ -34,7 +34,8 @@ sub top () {
 }
 
 sub binary () {
-    return $ENV{ONWARD} // top() . '/build/proxy/onward';
+    return abs_path($ENV{ONWARD} // top() . '/build/proxy/onward')
+        // $ENV{ONWARD};
 }
 
 # Is the program under test built with AddressSanitizer? Its memory figures
