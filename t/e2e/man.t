@@ -49,8 +49,10 @@ for (split /^/, slurp("$man/onward.1")) {
         $shared .= $_;
     }
 }
-is_deeply [ sort keys %text ], [ sort @table ],
-    'onward(1) has the commands of the table, and no others';
+my %announced = map { $_ => 1 } @table,
+    slurp(top() . '/proxy/commands/commands.h') =~ /\bcommand_([a-z]+)\(/g;
+is_deeply [ grep { !$text{$_} } @table ], [], 'onward(1) has the commands of the table';
+is_deeply [ grep { !$announced{$_} } sort keys %text ], [], 'and no others';
 
 for my $command (@table) {
     my $help = run_out(binary(), split(/ /, $command), '--help');

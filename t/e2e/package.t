@@ -17,8 +17,9 @@ my $top = top();
 
 sub run_all (@command) {
     my $out = run_out('sh', '-c', 'exec 2>&1; "$@"', 'sh', @command);
-    diag("@command:\n$out") if $? != 0;
-    return $? == 0;
+    my $ok  = $? == 0;
+    diag("@command:\n", $out =~ /((?:.*\n){0,20}.*)\z/) if !$ok;
+    return $ok;
 }
 
 # Configures, builds and packs; the path of the package.
@@ -133,6 +134,19 @@ spew("$dir/dest/etc/onward/onward.conf", "# edited\n");
 run_all('env', "DESTDIR=$dir/dest", qw(cmake --install), "$dir/build");
 is slurp("$dir/dest/etc/onward/onward.conf"), "# edited\n",
     'an edited one is left alone';
+
+# ---- the rpm ----
+
+SKIP: {
+    skip 'rpmbuild is not installed', 2
+        if system('command -v rpmbuild >/dev/null') != 0;
+    run_all('sh', '-c', 'cd "$1" && cpack -G RPM', 'sh', "$dir/build");
+    my ($rpm) = glob "$dir/build/*.rpm";
+    is run_out('rpm', '-qpc', $rpm), "/etc/onward/onward.conf\n",
+        'the rpm keeps an edited configuration';
+    like run_out('rpm', '-qpl', $rpm),
+        qr{^/usr/lib/systemd/system/onward\.service$}m, 'and has the units';
+}
 
 # ---- with --all ----
 

@@ -50,7 +50,7 @@ my %set = map { /^(\w+)=(.*)/ ? ($1 => $2) : () } split /\n/, $single;
 is $set{Type}, 'notify', 'Type=notify, which systemd 252 knows';
 is $set{RestartPreventExitStatus}, '64 78', 'no restart with a bad configuration';
 is $set{User}, 'onward', 'not root';
-like $single, qr/^ExecReload=\S+ check\nExecReload=.*kill -HUP/m,
+like $single, qr/^ExecReload=\S+ check\n(?:#.*\n)*ExecReload=.*kill -HUP/m,
     'a reload checks first';
 ok !defined $set{AmbientCapabilities}, 'no capability';
 
