@@ -216,6 +216,35 @@ put_delays(struct relay_session *s, struct log_line *line)
     buf_free(&text);
 }
 
+static void
+tell_observer(struct relay_session *s, enum relay_result result,
+              enum outcome outcome)
+{
+    const struct transaction *tx = s->tx;
+    struct relay_summary summary = {
+        .id = { s->id, SESSION_ID },
+        .listener = s->listener->name,
+        .from = tx->mail.reverse_path.text,
+        .result = result,
+        .octets = tx->content_ended != 0 ? tx->spool.length : 0,
+        .at = s->now.wall,
+    };
+
+    if (s->shared->on_transaction == NULL)
+        return;
+    for (const struct recipient *r = tx->recipients; r != NULL; r = r->next)
+        if (summary.recipients++ == 0)
+            summary.to = r->rcpt.forward_path.text;
+    if (result == RELAY_ACCEPTED && tx->signed_at != 0) {
+        summary.delivered = true;
+        summary.upstream_ms = s->now.ms - tx->signed_at;
+    } else if (result != RELAY_DISCARDED && result != RELAY_ACCEPTED) {
+        bool refused = tx->accepted == 0 && tx->worst.code != 0;
+        summary.reason = outcome_reason(refused ? tx->worst_outcome : outcome);
+    }
+    s->shared->on_transaction(s->shared->observer, &summary);
+}
+
 void
 journal_transaction(struct relay_session *s, enum relay_result result,
                     enum outcome outcome, struct smtp_reply reply)
@@ -227,6 +256,7 @@ journal_transaction(struct relay_session *s, enum relay_result result,
     if (tx->told && outcome == OUTCOME_RESET)
         return;
     s->counters->transactions[result]++;
+    tell_observer(s, result, outcome);
     /* Its recipients have had their lines, one by one. */
     if (tx->accepted == 0 && tx->worst.code != 0)
         return;
@@ -238,8 +268,9 @@ journal_transaction(struct relay_session *s, enum relay_result result,
     put_srs(s, &line, &shown);
     put_recipients(s, &line, &shown);
     if (tx->content_ended != 0) {
-        log_number(&line, "size", tx->spool.length);
-        put_dkim(tx, &line);
+        log_number(&line, "size", tx->received);
+        if (tx->dkim.len != 0 || tx->unsigned_because != NULL)
+            put_dkim(tx, &line);
         put_delays(s, &line);
         if (s->server.decoder.long_line)
             log_value(&line, "note", SLICE_OF("long-lines"));

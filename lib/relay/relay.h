@@ -131,8 +131,25 @@ struct relay_counters {
     uint64_t *reasons; /* one for each outcome; relay_outcome_count() */
 };
 
+/* A transaction at its end, for who watches: its slices live for the call. */
+struct relay_summary {
+    struct slice id; /* of the session */
+    struct slice listener;
+    struct slice from, to; /* to: the first recipient; full addresses */
+    size_t recipients;
+    enum relay_result result;
+    const char *reason; /* as in the log; NULL: accepted */
+    uint64_t octets;    /* 0: it did not come to its content */
+    bool delivered;     /* upstream was given the content, and in */
+    uint64_t upstream_ms;
+    int64_t at; /* seconds since 1970 */
+};
+
 struct relay_shared {
     struct log_sink log;
+    /* Called for each transaction that is counted; or NULL. */
+    void (*on_transaction)(void *observer, const struct relay_summary *summary);
+    void *observer;
     struct mail_spool_quota spool;
     struct smtp_ehlo upstream; /* as last seen */
     bool upstream_seen;
