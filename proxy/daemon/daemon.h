@@ -8,6 +8,7 @@
 
 #include "cli.h"
 #include "conn.h"
+#include "http.h"
 #include "process.h"
 #include "link.h"
 #include "listener.h"
@@ -17,6 +18,7 @@
 #include "notify.h"
 #include "reload.h"
 #include "senders.h"
+#include "stats.h"
 #include "tick.h"
 #include "upstreams.h"
 
@@ -32,7 +34,7 @@ struct daemon {
     size_t listener_count;
     struct link_list links; /* all sessions */
     size_t link_count;
-    size_t warm_count; /* of them, with descriptors held for them */
+    size_t warm_count;      /* of them, with descriptors held for them */
     struct link_list later; /* those with something left to do */
     uv_idle_t later_idle;
 
@@ -40,6 +42,8 @@ struct daemon {
     struct lookups *lookups;
     struct mapserver *mapserver; /* NULL: off */
     struct senders *senders;
+    struct http *http; /* NULL: off */
+    struct stats *stats;
     struct logsink *logsink;
     struct notify notify;
     struct reload reload;

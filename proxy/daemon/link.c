@@ -40,6 +40,8 @@ link_open(struct daemon *daemon, struct listener *listener, int fd,
     uv_timer_init(&daemon->loop, &link->timer);
     link->timer.data = link;
     link->daemon = daemon;
+    link->listener = listener;
+    listener->active++;
     link->pending = 2;
     TAILQ_INIT(&link->upstreams);
     TAILQ_INSERT_TAIL(&daemon->links, link, all);
@@ -336,6 +338,7 @@ release_pending(struct link *link)
     TAILQ_REMOVE(&daemon->links, link, all);
     cool(link);
     daemon->link_count--;
+    link->listener->active--;
     if (link->session != NULL)
         relay_free(link->session);
     if (link->conf != NULL)

@@ -22,6 +22,7 @@ enum {
 struct link {
     struct conn client; /* first: a conn's link is found by a cast */
     struct daemon *daemon;
+    struct listener *listener;
     struct relay_session *session;
     struct conf *conf; /* that the session began with */
     struct upstream_list upstreams;

@@ -130,6 +130,7 @@ listeners_bind(struct daemon *daemon, struct buf *errors)
             ok = false;
     }
     daemon->mapserver = mapserver_open(daemon, &inherited, errors);
+    daemon->http = http_open(daemon, &inherited);
     ok = ok && errors->len == 0;
     inherited_free(&inherited, &unwanted);
     if (unwanted.len != 0)
@@ -296,6 +297,7 @@ listeners_listen(struct daemon *daemon, struct buf *errors)
             ok = false;
         }
     }
+    http_listen(daemon->http);
     return mapserver_listen(daemon->mapserver, errors) && ok;
 }
 

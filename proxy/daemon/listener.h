@@ -23,6 +23,7 @@ struct listener {
     struct conf_listener conf; /* as at start: only a restart changes it */
     struct arena arena;        /* of conf */
     struct relay_counters *counters;
+    size_t active; /* its sessions */
     bool paused;
     char *made; /* path of a unix socket that we made; or NULL */
     uint64_t made_device, made_inode;

@@ -37,8 +37,9 @@ struct logsink {
     struct logtarget target;
     enum log_format format;
     TAILQ_HEAD(, queued) queue;
-    size_t queued; /* octets */
-    uint64_t dropped;
+    size_t queued;    /* octets */
+    uint64_t dropped; /* and not said yet */
+    uint64_t dropped_total;
     uint64_t written;   /* octets, ever */
     unsigned interval;  /* of retry */
     uint64_t connected; /* when that was tried, ms */
@@ -57,6 +58,19 @@ now_ms(void)
 }
 
 /* ---- the queue --------------------------------------------------------- */
+
+static void
+drop(struct logsink *s)
+{
+    s->dropped++;
+    s->dropped_total++;
+}
+
+uint64_t
+logsink_dropped(const struct logsink *logsink)
+{
+    return logsink->dropped_total;
+}
 
 /* True when it is off our hands, written or given up. */
 static bool
@@ -80,7 +94,7 @@ try_write(struct logsink *s, struct slice octets, size_t *gone)
                 return false;
             break;
         case LOGTARGET_NEVER:
-            s->dropped++;
+            drop(s);
             return true;
         }
     }
@@ -95,7 +109,7 @@ enqueue(struct logsink *s, struct slice octets, size_t gone)
     if (s->queued + octets.len <= QUEUE_MAX)
         queued = mem_try(sizeof(*queued) + octets.len);
     if (queued == NULL) {
-        s->dropped++;
+        drop(s);
         return;
     }
     queued->len = octets.len;

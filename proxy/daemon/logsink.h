@@ -24,6 +24,9 @@ struct logsink *logsink_open(uv_loop_t *loop, const struct conf *conf,
 void logsink_change(struct logsink *logsink, const struct conf *conf,
                     struct log_sink *sink);
 
+/* Lines that were dropped since the start. */
+uint64_t logsink_dropped(const struct logsink *logsink);
+
 /* Say now how often trouble was repeated. */
 void logsink_sum_up(struct logsink *logsink);
 

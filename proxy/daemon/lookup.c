@@ -32,6 +32,7 @@ struct question {
     bool answered;
     enum table_status status;
     struct buf value;
+    uint64_t asked; /* ms */
     uint64_t expires;
     TAILQ_ENTRY(question) age; /* of those answered */
 };
@@ -143,6 +144,8 @@ on_answer(struct map_question *map, enum table_status status,
     struct lookups *lookups = map->ctx;
     struct waiter *waiter;
 
+    stats_looked_up(lookups->daemon->stats, status,
+                    daemon_ms() - question->asked);
     while ((waiter = TAILQ_FIRST(&question->waiters)) != NULL) {
         TAILQ_REMOVE(&question->waiters, waiter, next);
         make_ready(lookups, waiter, status, value);
@@ -187,6 +190,7 @@ add(struct lookups *lookups, const struct table_query *query)
     TAILQ_INIT(&question->waiters);
     question->map.on_answer = on_answer;
     question->map.ctx = lookups;
+    question->asked = daemon_ms();
     put_id(query, &question->id);
     if (tsearch(question, &lookups->tree, compare) == NULL) {
         buf_free(&question->id);

@@ -68,12 +68,14 @@ on_octets(struct upstream *up, struct slice octets)
         shared->upstream_seen = true;
         break;
     case SMTP_CLIENT_REFUSED:
+        probe->daemon->upstreams.up = false;
         daemon_log(probe->daemon, LOG_LEVEL_WARNING,
-                   "upstream refused the start probe: %u %.*s", reply.code,
+                   "upstream refused the probe: %u %.*s", reply.code,
                    SLICE_ARG(reply.text));
         break;
     case SMTP_CLIENT_REPLY:
     case SMTP_CLIENT_BAD:
+        probe->daemon->upstreams.up = false;
         daemon_log(probe->daemon, LOG_LEVEL_WARNING,
                    "upstream's greeting was not understood");
         break;
@@ -117,8 +119,10 @@ on_timer(uv_timer_t *timer)
 
     if (probe->up != NULL && probe->up->notice != UPSTREAM_FAILED)
         daemon_log(probe->daemon, LOG_LEVEL_WARNING,
-                   "upstream %.*s did not answer the start probe in time",
+                   "upstream %.*s did not answer the probe in time",
                    SLICE_ARG(probe->conf->upstream.address.text));
+    /* That it accepts connections is not enough. */
+    probe->daemon->upstreams.up = false;
     finish(probe);
 }
 

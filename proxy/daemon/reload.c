@@ -76,6 +76,7 @@ succeeded(struct daemon *daemon)
     struct conf *conf = reload->loaded;
 
     reload->successes++;
+    reload->failing = false;
     reload->succeeded = conf->loaded;
     put_in_force(daemon, conf);
     logsink_change(daemon->logsink, conf, &daemon->shared.log);
@@ -103,6 +104,7 @@ on_done(uv_work_t *request, int status)
         succeeded(daemon);
     } else {
         reload->failures++;
+        reload->failing = true;
         log_lines(daemon, LOG_LEVEL_ERROR, "config", &reload->errors);
         daemon_log(daemon, LOG_LEVEL_ERROR,
                    "config: not reloaded, the old one stays in force");

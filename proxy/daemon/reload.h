@@ -28,6 +28,7 @@ struct reload {
     /* For /metrics and status. */
     int64_t succeeded; /* seconds since 1970; the start counts */
     uint64_t successes, failures;
+    bool failing; /* the last one failed */
 };
 
 void reload_init(struct reload *reload, struct daemon *daemon);

@@ -167,6 +167,7 @@ on_probed(struct daemon *daemon)
     log_started(daemon);
     notify_ready(&daemon->notify);
     tick_open(daemon);
+    stats_start(daemon->stats);
 }
 
 static void
@@ -201,6 +202,7 @@ init(struct daemon *daemon, const struct cli *cli, struct conf *conf)
     uv_loop_init(loop);
     init_shared(daemon);
     daemon->logsink = logsink_open(loop, conf, &daemon->shared.log);
+    daemon->stats = stats_open(daemon);
     notify_open(&daemon->notify, loop);
     reload_init(&daemon->reload, daemon);
     daemon->reload.succeeded = daemon->started;
@@ -231,6 +233,8 @@ end(struct daemon *daemon)
         tick_close(daemon);
     lookups_close(daemon->lookups);
     mapserver_close(daemon->mapserver);
+    http_close(daemon->http);
+    stats_close(daemon->stats);
     upstreams_abandon(&daemon->upstreams);
     link_later_close(daemon);
     notify_close(&daemon->notify);
@@ -252,6 +256,8 @@ destroy(struct daemon *daemon)
     logsink_free(daemon->logsink);
     lookups_free(daemon->lookups);
     mapserver_free(daemon->mapserver);
+    http_free(daemon->http);
+    stats_free(daemon->stats);
     senders_close(daemon->senders);
     reload_free(&daemon->reload);
     for (size_t i = 0; i < daemon->listener_count; i++)

@@ -1,0 +1,14 @@
+/* What is answered to a request: from the paths to the pure functions that
+ * make the documents. */
+#ifndef ONWARD_HTTPANSWER_H
+#define ONWARD_HTTPANSWER_H
+
+#include "httprequest.h"
+
+struct daemon;
+
+/* The whole response, head and body. */
+void http_answer(struct daemon *daemon, enum admin_request request,
+                 struct slice path, bool head, struct buf *out);
+
+#endif

@@ -1,0 +1,402 @@
+#include "stats.h"
+
+#include "daemon.h"
+#include "probe.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    LOOK_EVERY = 1000,     /* ms: is it time for a probe */
+    PROBE_AFTER = 5000,    /* ms without contact */
+    PROBE_TIME = 3000,     /* ms for its answer */
+    KEYS_EVERY = 10 * 1000 /* ms between looks at the key directory */
+};
+
+struct stats {
+    struct daemon *daemon;
+    uv_timer_t timer;
+    uint64_t probed;                            /* ms */
+    struct admin_minute minutes[ADMIN_MINUTES]; /* by minute % 60 */
+    struct admin_recent recent[ADMIN_RECENT];
+    uint64_t transactions; /* index of the next recent one */
+    struct admin_histogram upstream_seconds, sign_seconds, lookup_seconds,
+        message_octets;
+    uint64_t hit, miss, error;
+    bool keys_stale;
+    uint64_t keys_looked; /* ms; 0: never */
+};
+
+/* ---- what happens ------------------------------------------------------- */
+
+static void
+copy(char *out, size_t size, struct slice text)
+{
+    text = slice_head(text, size - 1);
+    memcpy(out, text.ptr != NULL ? text.ptr : "", text.len);
+    out[text.len] = '\0';
+}
+
+static void
+on_transaction(void *observer, const struct relay_summary *summary)
+{
+    struct stats *stats = observer;
+    int64_t minute = summary->at / 60;
+    struct admin_minute *m = &stats->minutes[minute % ADMIN_MINUTES];
+    struct admin_recent *r =
+        &stats->recent[stats->transactions++ % ADMIN_RECENT];
+
+    if (m->minute != minute)
+        *m = (struct admin_minute){ .minute = minute };
+    m->results[summary->result]++;
+
+    *r = (struct admin_recent){ .at = summary->at,
+                                .result = summary->result,
+                                .octets = summary->octets,
+                                .recipients = summary->recipients };
+    copy(r->id, sizeof(r->id), summary->id);
+    copy(r->listener, sizeof(r->listener), summary->listener);
+    copy(r->reason, sizeof(r->reason), slice_from(summary->reason));
+    admin_mask(summary->from, r->from, sizeof(r->from));
+    if (summary->recipients != 0)
+        admin_mask(summary->to, r->to, sizeof(r->to));
+
+    if (summary->octets != 0)
+        admin_observe(&stats->message_octets, (double)summary->octets);
+    if (summary->delivered)
+        admin_observe(&stats->upstream_seconds,
+                      (double)summary->upstream_ms / 1000);
+}
+
+void
+stats_signed(struct stats *stats, uint64_t nanoseconds)
+{
+    admin_observe(&stats->sign_seconds, (double)nanoseconds / 1e9);
+}
+
+void
+stats_looked_up(struct stats *stats, enum table_status status,
+                uint64_t milliseconds)
+{
+    admin_observe(&stats->lookup_seconds, (double)milliseconds / 1000);
+    if (status == TABLE_FOUND)
+        stats->hit++;
+    else if (status == TABLE_MISS)
+        stats->miss++;
+    else
+        stats->error++;
+}
+
+/* ---- looking at upstream ------------------------------------------------ */
+
+static void
+on_probed(struct daemon *daemon)
+{
+    (void)daemon; /* what it found is in daemon->upstreams */
+}
+
+static void
+on_timer(uv_timer_t *timer)
+{
+    struct stats *stats = timer->data;
+    struct daemon *daemon = stats->daemon;
+    uint64_t now = daemon_ms();
+
+    http_wake(daemon->http);
+    if (daemon->stopping || daemon->probe != NULL ||
+        now - daemon->upstreams.contacted < PROBE_AFTER ||
+        now - stats->probed < PROBE_AFTER || !descriptors_suffice(daemon))
+        return;
+    stats->probed = now;
+    probe_start(daemon, PROBE_TIME, on_probed);
+}
+
+/* ---- its life ----------------------------------------------------------- */
+
+static struct admin_histogram
+of_seconds(void)
+{
+    return (struct admin_histogram){ .bounds = admin_seconds_bounds,
+                                     .bound_count = admin_seconds_bound_count };
+}
+
+struct stats *
+stats_open(struct daemon *daemon)
+{
+    struct stats *stats = mem_alloc(sizeof(*stats));
+
+    stats->daemon = daemon;
+    stats->upstream_seconds = of_seconds();
+    stats->sign_seconds = of_seconds();
+    stats->lookup_seconds = of_seconds();
+    stats->message_octets =
+        (struct admin_histogram){ .bounds = admin_octets_bounds,
+                                  .bound_count = admin_octets_bound_count };
+    uv_timer_init(&daemon->loop, &stats->timer);
+    stats->timer.data = stats;
+    daemon->shared.on_transaction = on_transaction;
+    daemon->shared.observer = stats;
+    return stats;
+}
+
+void
+stats_start(struct stats *stats)
+{
+    if (stats->daemon->conf->http.enabled)
+        uv_timer_start(&stats->timer, on_timer, LOOK_EVERY, LOOK_EVERY);
+}
+
+void
+stats_close(struct stats *stats)
+{
+    uv_close((uv_handle_t *)&stats->timer, NULL);
+}
+
+void
+stats_free(struct stats *stats)
+{
+    free(stats);
+}
+
+/* ---- the view ----------------------------------------------------------- */
+
+static void
+view_listeners(const struct daemon *daemon, struct arena *arena,
+               struct admin_view *view)
+{
+    size_t count = daemon->listener_count;
+    struct admin_listener *list = arena_alloc(arena, count * sizeof(*list));
+
+    for (size_t i = 0; i < count; i++) {
+        const struct listener *l = &daemon->listeners[i];
+        list[i] = (struct admin_listener){ .name = l->conf.name,
+                                           .address = l->conf.address.text,
+                                           .role = l->conf.role,
+                                           .active = l->active,
+                                           .counters = l->counters };
+    }
+    view->listeners = list;
+    view->listener_count = count;
+}
+
+static bool
+is_stale(const struct table *table)
+{
+    struct stat st;
+    struct buf path = { 0 };
+    bool stale;
+
+    if (table->kind == TABLE_SOCKETMAP)
+        return false;
+    buf_append(&path, table->path);
+    stale = stat(buf_cstr(&path), &st) != 0 ||
+            (table->kind != TABLE_LMDB && /* is written in place */
+             ((uint64_t)st.st_ino != table->stat.inode ||
+              st.st_size != table->stat.size ||
+              st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec !=
+                  table->stat.mtime_ns));
+    buf_free(&path);
+    return stale;
+}
+
+static void
+add_table(struct admin_table *list, size_t *count, const struct table *table,
+          const char *use)
+{
+    if (table == NULL)
+        return;
+    list[(*count)++] = (struct admin_table){
+        .spec = table->spec,
+        .use = use,
+        .entries = table_count(table),
+        .written = table->kind == TABLE_SOCKETMAP
+                       ? 0
+                       : table->stat.mtime_ns / 1000000000,
+        .stale = is_stale(table),
+    };
+}
+
+static void
+view_tables(const struct conf *conf, struct arena *arena,
+            struct admin_view *view)
+{
+    const struct alias_list *aliases = &conf->forward.aliases;
+    const struct domain_list *local = &conf->forward.local_domains;
+    const struct domain_list *map = &conf->srs.domain_map;
+    size_t count = 0;
+    struct admin_table *list = arena_alloc(
+        arena, (aliases->count + local->count + map->count) * sizeof(*list));
+
+    for (size_t i = 0; i < aliases->count; i++)
+        add_table(list, &count, aliases->entries[i].table, "aliases");
+    for (size_t i = 0; i < local->count; i++)
+        add_table(list, &count, local->entries[i].table, "domains");
+    for (size_t i = 0; i < map->count; i++)
+        add_table(list, &count, map->entries[i].table, "domain map");
+    view->tables = list;
+    view->table_count = count;
+}
+
+static bool
+is_newer(struct slice path, int64_t loaded)
+{
+    struct buf text = { 0 };
+    struct stat st;
+    bool newer;
+
+    buf_append(&text, path);
+    newer = stat(buf_cstr(&text), &st) != 0 || st.st_mtime > loaded;
+    buf_free(&text);
+    return newer;
+}
+
+/* Keys come, go and change their state by renames, which their directory
+ * shows. */
+static bool
+keys_are_stale(const struct daemon *daemon)
+{
+    const struct conf *conf = daemon->conf;
+    int64_t loaded = daemon->reload.succeeded;
+    struct slice before = { 0 };
+
+    if (conf->dkim.keys == NULL)
+        return false;
+    if (is_newer(conf->dkim.key_directory, loaded))
+        return true;
+    for (size_t i = 0; i < dkim_keyset_count(conf->dkim.keys); i++) {
+        struct slice path = dkim_keyset_key(conf->dkim.keys, i)->path;
+        struct slice directory = slice_head(path, slice_find_last(path, '/'));
+        if (!slice_equal(directory, before) && is_newer(directory, loaded))
+            return true;
+        before = directory;
+    }
+    return false;
+}
+
+static void
+view_keys(struct stats *stats, struct arena *arena, struct admin_view *view)
+{
+    const struct conf *conf = stats->daemon->conf;
+    const struct dkim_keyset *set = conf->dkim.keys;
+    size_t count = set == NULL ? 0 : dkim_keyset_count(set);
+    struct admin_key *list = arena_alloc(arena, count * sizeof(*list));
+    uint64_t now = daemon_ms();
+
+    for (size_t i = 0; i < count; i++) {
+        const struct dkim_key *key = dkim_keyset_key(set, i);
+        list[i] = (struct admin_key){ key->domain, key->selector,
+                                      key->algorithm, key->state };
+    }
+    view->keys = list;
+    view->key_count = count;
+    if (stats->keys_looked == 0 || now - stats->keys_looked >= KEYS_EVERY ||
+        stats->keys_stale) {
+        stats->keys_looked = now;
+        stats->keys_stale = keys_are_stale(stats->daemon);
+    }
+    view->keys_stale = stats->keys_stale;
+}
+
+static void
+view_traffic(const struct stats *stats, int64_t now, struct arena *arena,
+             struct admin_view *view)
+{
+    struct admin_minute *minutes =
+        arena_alloc(arena, ADMIN_MINUTES * sizeof(*minutes));
+    struct admin_recent *recent =
+        arena_alloc(arena, ADMIN_RECENT * sizeof(*recent));
+    size_t count = stats->transactions < ADMIN_RECENT
+                       ? (size_t)stats->transactions
+                       : ADMIN_RECENT;
+
+    for (int64_t i = 0; i < ADMIN_MINUTES; i++) {
+        int64_t minute = now / 60 - ADMIN_MINUTES + 1 + i;
+        minutes[i] = stats->minutes[minute % ADMIN_MINUTES];
+        if (minutes[i].minute != minute)
+            minutes[i] = (struct admin_minute){ .minute = minute };
+    }
+    for (size_t i = 0; i < count; i++)
+        recent[i] = stats->recent[(stats->transactions - 1 - i) % ADMIN_RECENT];
+    view->minutes = minutes;
+    view->recent = recent;
+    view->recent_count = count;
+}
+
+static uint64_t
+count_descriptors(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    uint64_t count = 0;
+
+    if (directory == NULL)
+        return 0;
+    while (readdir(directory) != NULL)
+        count++;
+    closedir(directory);
+    return count < 3 ? 0 : count - 3; /* ".", "..", and its own */
+}
+
+static void
+view_process(struct admin_view *view)
+{
+    struct rusage usage;
+    struct rlimit limit;
+    size_t resident = 0;
+
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        view->cpu_seconds =
+            (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    if (uv_resident_set_memory(&resident) == 0)
+        view->resident_octets = resident;
+    view->open_fds = count_descriptors();
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+        view->max_fds = limit.rlim_cur;
+}
+
+void
+stats_view(struct stats *stats, struct arena *arena, struct admin_view *view)
+{
+    const struct daemon *daemon = stats->daemon;
+    const struct conf *conf = daemon->conf;
+    const struct upstreams *pool = &daemon->upstreams;
+    struct relay_time now = daemon_now();
+
+    *view = (struct admin_view){
+        .version = SLICE_OF(ONWARD_VERSION),
+        .openssl = SLICE_OF(ONWARD_LIBRARIES),
+        .now = now.wall,
+        .started = daemon->started,
+        .pid = (uint64_t)getpid(),
+        .draining = daemon->stopping,
+        .upstream = conf->upstream.address.text,
+        .upstream_known = pool->contacted != 0,
+        .upstream_up = pool->up,
+        .upstream_tried_ms = now.ms - pool->contacted,
+        .config_loaded = daemon->reload.succeeded,
+        .config_failed = daemon->reload.failing,
+        .reloads = daemon->reload.successes,
+        .reloads_failed = daemon->reload.failures,
+        .spool_used =
+            daemon->shared.spool.used + daemon->shared.spool.in_memory,
+        .spool_limit = daemon->shared.spool.limit,
+        .log_dropped = logsink_dropped(daemon->logsink),
+        .upstream_seconds = stats->upstream_seconds,
+        .sign_seconds = stats->sign_seconds,
+        .lookup_seconds = stats->lookup_seconds,
+        .message_octets = stats->message_octets,
+        .lookups_hit = stats->hit,
+        .lookups_miss = stats->miss,
+        .lookups_error = stats->error,
+    };
+    view->openssl = slice_head(view->openssl, slice_find(view->openssl, ','));
+    view_listeners(daemon, arena, view);
+    view_tables(conf, arena, view);
+    view_keys(stats, arena, view);
+    view_traffic(stats, now.wall, arena, view);
+    view_process(view);
+}
