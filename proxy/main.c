@@ -89,6 +89,9 @@ const struct command commands[] = {
       "  --listener NAME  as if it came in there; default the first one\n"
       "  --message FILE   say how this message would be signed\n",
       command_explain },
+    { "status", "[--json|--watch]",
+      "one screen: is it well, what does it do; the exit code is the answer",
+      JSON_OPTION "  --watch  again every 2 seconds\n", command_status },
     { "import", "haraka DIR [--literal] | postsrsd FILE... | opendkim DIR",
       "print the configuration that does what another set-up does",
       "  --literal  haraka: rules keep matching anywhere, in any case\n",

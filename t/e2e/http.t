@@ -1,0 +1,176 @@
+# The HTTP listener: what it answers, what it refuses, that health turns with
+# upstream, and that the metrics add up.
+
+use v5.36;
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+use IO::Socket::INET;
+use JSON::PP;
+use Test::More;
+use Time::HiRes qw(sleep time);
+use Onward::Test;
+use Onward::Test::Client;
+use Onward::Test::Daemon;
+use Onward::Test::Upstream;
+
+need qw(binary);
+
+my $upstream = Onward::Test::Upstream->new;
+my $port     = free_port();
+my $onward   = Onward::Test::Daemon->new(
+    upstream  => $upstream->port,
+    listeners => { mx => 'inbound', submission => 'outbound' },
+    aliases   => '{ match = "fwd.*@public.example"; to = ( "me@private.example" ); },'
+        . '{ match = "no@public.example"; action = "reject"; }',
+);
+spew($onward->conf,
+    slurp($onward->conf) =~
+        s/http = \{[^}]*\}/http = { listen = "127.0.0.1:$port" }/r);
+$onward->start;
+
+sub raw ($octets) {
+    my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
+        or die "no connection: $!";
+    print {$socket} $octets;
+    local $/;
+    return scalar <$socket>;
+}
+
+sub get ($path) {
+    my $answer = raw("GET $path HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    my ($head, $body) = split /\r\n\r\n/, $answer, 2;
+    my ($status) = $head =~ m{^HTTP/1\.1 (\d+)};
+    return ($status, $body, $head);
+}
+
+# Series with their values; dies of what Prometheus would not take.
+sub metrics () {
+    my (undef, $text) = get('/metrics');
+    my (%series, %type, %help, $family);
+    for (split /\n/, $text) {
+        if (/^# HELP (\w+) \S/) { die "HELP twice: $1" if $help{$1}++; next }
+        if (my ($name, $type) = /^# TYPE (\w+) (counter|gauge|histogram)$/) {
+            die "TYPE twice: $name" if $type{$name};
+            die "TYPE without HELP: $name" if !$help{$name};
+            die "counter not _total: $name"
+                if ($type eq 'counter') != ($name =~ /_total$/);
+            die "prefix: $name" if $name !~ /^(?:onward|process)_/;
+            $family = $name;
+            $type{$name} = $type;
+            next;
+        }
+        /^(\w+)((?:\{\w+="(?:[^"\\]|\\.)*"(?:,\w+="(?:[^"\\]|\\.)*")*\})?) (\S+)$/
+            or die "not a sample: $_";
+        my ($name, $labels, $value) = ($1, $2, $3);
+        my $base =
+            $type{$family} eq 'histogram'
+            ? $name =~ s/_(bucket|sum|count)$//r
+            : $name;
+        die "$name stands in $family" if $base ne $family;
+        die "twice: $name$labels" if exists $series{"$name$labels"};
+        $series{"$name$labels"} = $value;
+    }
+    for my $name (grep { $type{$_} eq 'histogram' } sort keys %type) {
+        my @buckets = map { $_->[1] } sort { $a->[0] <=> $b->[0] }
+            map { /^\Q$name\E_bucket\{le="(.*)"\}$/
+                ? [ $1 eq '+Inf' ? 9**9**9 : $1, $series{$_} ] : () }
+            keys %series;
+        for (1 .. $#buckets) {
+            die "$name: not cumulative" if $buckets[$_] < $buckets[ $_ - 1 ];
+        }
+        die "$name: +Inf is not count"
+            if $buckets[-1] != $series{"${name}_count"};
+    }
+    return %series;
+}
+
+sub run_status (@options) {
+    return run_out(binary(), '-c', $onward->conf, 'status', @options);
+}
+
+sub mail ($listener, $from, $to) {
+    my $client = Onward::Test::Client->hello($onward->port($listener));
+    my $reply  = $client->transaction($from, $to,
+        "From: a\@sender.example\r\nSubject: x\r\n\r\nx\r\n");
+    $client->quit;
+    return $reply;
+}
+
+subtest 'what is answered' => sub {
+    is((get('/healthz'))[0], 200, 'healthz');
+    is((get('/nothing'))[0], 404, 'another path');
+    like(raw("POST / HTTP/1.1\r\n\r\n"), qr{^HTTP/1.1 405 }, 'POST');
+    like(raw("nonsense\r\n\r\n"),        qr{^HTTP/1.1 400 }, 'nonsense');
+    like(raw("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
+        qr{^HTTP/1.1 403 }, 'a name of somewhere else');
+    like(raw("GET /" . 'x' x 9000 . " HTTP/1.1\r\n\r\n"),
+        qr{^HTTP/1.1 431 }, 'more than 8 KiB');
+    my ($status, $body, $head) = get('/');
+    is($status, 200, 'the page');
+    like($head, qr/^Content-Security-Policy: default-src 'none'/m, 'its policy');
+    like($head, qr/^X-Content-Type-Options: nosniff/m, 'nosniff');
+    unlike($body, qr{<script|https?://|\ssrc=}i, 'asks for nothing');
+    my $only = raw("HEAD /healthz HTTP/1.0\r\n\r\n");
+    like($only, qr/\r\n\r\n\z/, 'HEAD has no body');
+};
+
+subtest 'metrics add up' => sub {
+    my %before = metrics();
+    my %want = (accepted => 0, rejected => 0, deferred => 0, aborted => 0,
+        discarded => 0);
+    like(mail('mx', 'a@sender.example', 'fwd.a@public.example'), qr/^250 /);
+    like(mail('mx', 'a@sender.example', 'fwd.b@public.example'), qr/^250 /);
+    like(mail('mx', 'a@sender.example', 'no@public.example'),    qr/^550 /);
+    my $cut = Onward::Test::Client->hello($onward->port('mx'));
+    $cut->cmd('MAIL FROM:<a@sender.example>');
+    $cut->cmd('RCPT TO:<fwd.c@public.example>');
+    $cut->quit;
+    like(mail('submission', 'a@sender.example', 'x@other.example'), qr/^250 /);
+    @want{qw(accepted rejected aborted)} = (2, 1, 1);
+    my %after;
+    wait_until(seconds(3), sub {
+        %after = metrics();
+        return $after{'onward_sessions_active{listener="mx"}'} == 0;
+    });
+    for (sort keys %want) {
+        is($after{qq(onward_transactions_total{listener="mx",result="$_"})},
+            $want{$_}, "mx: $_");
+    }
+    is($after{'onward_transactions_total{listener="submission",result="accepted"}'},
+        1, 'submission: accepted');
+    is($after{'onward_sessions_total{listener="mx"}'}
+        - $before{'onward_sessions_total{listener="mx"}'}, 4, 'sessions');
+    is($after{'onward_message_bytes_count'},             3, 'messages measured');
+    is($after{'onward_upstream_duration_seconds_count'}, 3, 'and timed');
+    my $status = decode_json((get('/status'))[1]);
+    is($status->{transactions}{accepted}, 3, 'status has the same');
+    my ($page) = (get('/'))[1];
+    like($page, qr/a\.\.\.\@sender\.example/, 'addresses on the page are masked');
+    unlike($page, qr/fwd\.a\@/, 'all of them');
+};
+
+subtest 'the command status' => sub {
+    my $screen = run_status();
+    is($? >> 8, 0, 'healthy');
+    like($screen, qr/^onward \S+  up .* READY$/m, 'the verdict');
+    like($screen, qr/accepted 3 .*rejected 1/, 'traffic');
+    ok(decode_json(run_status('--json'))->{ready}, 'JSON');
+};
+
+subtest 'health turns within 10 s' => sub {
+    is((get('/readyz'))[0], 200, 'ready');
+    $upstream->stop;
+    my $from = time;
+    ok(wait_until(seconds(10), sub { (get('/readyz'))[0] == 503 }),
+        'upstream is gone');
+    note sprintf 'after %.1f s', time - $from;
+    like((get('/readyz'))[1], qr/upstream .* is unreachable/, 'in words');
+    is((get('/healthz'))[0], 200, 'and alive');
+    like(run_status(), qr/NOT READY/, 'status says so');
+    is($? >> 8, 1, 'exit 1');
+};
+
+$onward->ends_well;
+run_status();
+is($? >> 8, 69, 'status, not running: exit 69');
+done_testing;
