@@ -241,7 +241,7 @@ abort_transaction(struct relay_session *s, enum outcome outcome)
     if (tx == NULL)
         return;
     /* Where every recipient was refused, that is what became of it. */
-    if (tx->accepted == 0 && tx->worst.code != 0 && !s->client_lost)
+    if (tx->accepted == 0 && tx->worst.code != 0)
         result = tx->worst.code >= 500 ? RELAY_REJECTED : RELAY_DEFERRED;
     if (result != RELAY_ABORTED)
         outcome = tx->worst_outcome;
