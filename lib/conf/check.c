@@ -136,6 +136,30 @@ warn_classic(const struct conf_reading *r, const struct conf *conf)
                       text);
 }
 
+/* Forwarded mail that nobody signs is seldom meant. */
+static void
+warn_unsigned(const struct conf_reading *r, const struct conf *conf)
+{
+    const struct dkim_key *keys[DKIM_SIGNATURES_MAX];
+    struct slice domain = conf->srs.domain, found;
+    bool waits = false;
+
+    if (dkim_keyset_find(conf->dkim.keys, domain, conf->dkim.subdomains, keys,
+                         DKIM_SIGNATURES_MAX, &found) != 0)
+        return;
+    for (size_t i = 0; i < dkim_keyset_count(conf->dkim.keys); i++) {
+        const struct dkim_key *key = dkim_keyset_key(conf->dkim.keys, i);
+        waits = waits || (key->state == DKIM_KEY_NEXT &&
+                          slice_equal_nocase(key->domain, domain));
+    }
+    conf_warn_setting(r, "dkim.sign_forwarded",
+                      "%s key for %.*s, so forwarded mail is not signed: "
+                      "onward dkim %s %.*s%s",
+                      waits ? "there is only a waiting" : "there is no",
+                      SLICE_ARG(domain), waits ? "activate" : "keygen",
+                      SLICE_ARG(domain), waits ? " --when-published" : "");
+}
+
 static void
 check_srs(const struct conf_reading *r, const struct conf *conf)
 {
@@ -156,18 +180,8 @@ check_srs(const struct conf_reading *r, const struct conf *conf)
         conf_get(r, NULL, "srs.mac").number == 0)
         warn_classic(r, conf);
     if (conf->dkim.keys != NULL && conf->dkim.sign_forwarded &&
-        conf->srs.domain.len != 0) {
-        const struct dkim_key *keys[DKIM_SIGNATURES_MAX];
-        struct slice found;
-        if (dkim_keyset_find(conf->dkim.keys, conf->srs.domain,
-                             conf->dkim.subdomains, keys, DKIM_SIGNATURES_MAX,
-                             &found) == 0)
-            conf_warn_setting(r, "dkim.sign_forwarded",
-                              "there is no key for %.*s, so forwarded mail "
-                              "is not signed: onward dkim keygen %.*s",
-                              SLICE_ARG(conf->srs.domain),
-                              SLICE_ARG(conf->srs.domain));
-    }
+        conf->srs.domain.len != 0)
+        warn_unsigned(r, conf);
 }
 
 static void

@@ -95,8 +95,11 @@ open_named(const char *directory)
 static int
 open_file(const char *directory)
 {
-    int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd;
 
+    do
+        fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    while (fd < 0 && errno == EINTR);
     if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT ||
                    errno == EINVAL))
         fd = open_named(directory);

@@ -34,8 +34,7 @@ static const struct {
                                       "4.5.3 Error: too many recipients" },
     [OUTCOME_BAD_CONTENT] = { "bad-content", 550,
                               "5.6.0 Error: bare LF or NUL in message" },
-    [OUTCOME_TOO_BIG] = { "too-big", 552,
-                          "5.3.4 Message size exceeds limit" },
+    [OUTCOME_TOO_BIG] = { "too-big", 552, "5.3.4 Message size exceeds limit" },
     [OUTCOME_HEADER_TOO_BIG] = { "header-too-big", 552,
                                  "5.3.4 Message header exceeds "
                                  "limit" },

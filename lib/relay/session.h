@@ -131,7 +131,7 @@ struct transaction {
     /* Content. */
     struct mail_spool spool;
     struct buf scratch;   /* decoded octets on their way to the spool */
-    uint64_t received;        /* octets, kept or not */
+    uint64_t received;    /* octets, kept or not */
     enum outcome trouble; /* sticky; OUTCOME_NONE: none */
     bool blank_line;      /* the header is complete */
     size_t line_length;   /* of the line at the end, while in the header */

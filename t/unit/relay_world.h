@@ -37,7 +37,7 @@ struct world {
     struct relay_sign_job *job;
     bool hold_sign, client_gone, asked, finished;
     bool upstream_spoke; /* octets of it that were not delivered yet */
-    bool no_srs; /* the usual groups without srs */
+    bool no_srs;         /* the usual groups without srs */
     unsigned deadline;
     char directory[64];
 };
