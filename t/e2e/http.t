@@ -17,11 +17,14 @@ need qw(binary);
 
 my $upstream = Onward::Test::Upstream->new;
 my $port     = free_port();
+my $table    = scratch('table') . '/aliases';
+spew($table, "info\@public.example me\@private.example\n");
 my $onward   = Onward::Test::Daemon->new(
     upstream  => $upstream->port,
     listeners => { mx => 'inbound', submission => 'outbound' },
     aliases   => '{ match = "fwd.*@public.example"; to = ( "me@private.example" ); },'
-        . '{ match = "no@public.example"; action = "reject"; }',
+        . '{ match = "no@public.example"; action = "reject"; },'
+        . "\"texthash:$table\"",
 );
 spew($onward->conf,
     slurp($onward->conf) =~
@@ -147,6 +150,28 @@ subtest 'metrics add up' => sub {
     my ($page) = (get('/'))[1];
     like($page, qr/a\.\.\.\@sender\.example/, 'addresses on the page are masked');
     unlike($page, qr/fwd\.a\@/, 'all of them');
+};
+
+subtest 'dashboard and alerts name what there is' => sub {
+    my %series = metrics();
+    my %have   = map { s/\{.*//r => 1 } keys %series;
+    for my $file (qw(alerts.yml grafana-dashboard.json)) {
+        my $text = slurp(top() . "/proxy/dist/$file");
+        my %named = map { $_ => 1 }
+            $text =~ /\b((?:onward|process)_[a-z_0-9]+)/g;
+        ok(%named, "$file names some");
+        is(join(' ', grep { !$have{$_} } sort keys %named),
+            '', "$file: all of them exist");
+    }
+    ok(decode_json(slurp(top() . '/proxy/dist/grafana-dashboard.json')),
+        'the dashboard is JSON');
+};
+
+subtest 'a table older than its file' => sub {
+    spew($table, "info\@public.example me\@private.example, you\@private.example\n");
+    my ($status, $body) = get('/readyz');
+    is($status, 200, 'is a warning only');
+    like($body, qr/^warning: table texthash:\Q$table\E is older/m, 'in words');
 };
 
 subtest 'the command status' => sub {
