@@ -12,17 +12,20 @@ use Time::HiRes    qw(sleep time);
 use Onward::Test;
 use Onward::Test::Daemon;
 use Onward::Test::Postfix;
+use Alone;
 use Plot;
 
 my %option = (seconds => 3, rounds => 5, out => undef, quick => 0);
 my @parts;
 while (defined(my $word = shift)) {
-    if    ($word eq '--quick') { @option{qw(quick seconds rounds)} = (1, 1, 3) }
-    elsif ($word eq '--out')   { $option{out} = shift }
-    elsif ($word =~ /^-/) { die "usage: run [--quick] [--out DIR] [PART...]\n" }
-    else                  { push @parts, $word }
+    if ($word eq '--quick') { @option{qw(quick seconds rounds)} = (1, 1, 3) }
+    elsif ($word =~ /^--(out|seconds)$/) { $option{$1} = shift }
+    elsif ($word =~ /^-/) {
+        die "usage: run [--quick] [--seconds N] [--out DIR] [PART...]\n";
+    }
+    else { push @parts, $word }
 }
-@parts = qw(sink chain idle) if !@parts;
+@parts = qw(sign sink chain idle) if !@parts;
 my $bench = $ENV{BENCH} // die "run t/bench/run\n";
 my @results;
 
@@ -373,6 +376,16 @@ sub part_idle () {
     return;
 }
 
+# No process, no socket: lib/ alone
+
+sub part_sign () {
+    my @rows = Alone::measure($bench, rounds => $option{rounds},
+        seconds => $option{quick} ? 0.1 : $option{seconds});
+    Alone::report(@rows);
+    push @results, @rows;
+    return;
+}
+
 sub machine () {
     my ($cpu) = slurp('/proc/cpuinfo') =~ /model name\s*:\s*(.*)/;
     my $cores = () = slurp('/proc/cpuinfo') =~ /^processor/mg;
@@ -381,7 +394,12 @@ sub machine () {
 
 printf "%s\n%d rounds of %g s each, medians; CPU per message\n", machine(),
     @option{qw(rounds seconds)};
-my %part = (sink => \&part_sink, chain => \&part_chain, idle => \&part_idle);
+my %part = (
+    sign  => \&part_sign,
+    sink  => \&part_sink,
+    chain => \&part_chain,
+    idle  => \&part_idle
+);
 for my $part (@parts) {
     my $run = $part{$part} // die "no part $part; there are "
         . join(', ', sort keys %part) . "\n";
@@ -398,5 +416,6 @@ if ($option{out}) {
     }
     close $fh;
     Plot::bars("$option{out}/$_.svg", $_, \@results) for qw(sink chain);
+    Alone::plot("$option{out}/sign.svg", @results);
     print "\nwrote $option{out}\n";
 }
