@@ -29,7 +29,7 @@ sub rcpt ($onward, $rcpt) {
 subtest 'cdb' => sub {
     plan skip_all => 'needs postmap with cdb'
         unless Onward::Test::find_program('postmap')
-        && grep {/^cdb$/} split /\n/, run_out('postconf', '-m');
+        && { postfix_tables() }->{cdb};
     my $dir = scratch('tables');
     my $build = sub ($text) {
         spew("$dir/aliases", $text);

@@ -17,7 +17,7 @@ use Onward::Test::Sink;
 
 need(qw(root binary postfix haproxy Mail::DKIM));
 plan(skip_all => 'examples-edge-relay.t needs postfix-cdb')
-    unless `postconf -m` =~ /^cdb$/m;
+    unless { postfix_tables() }->{cdb};
 Onward::Test::Example->enter;
 
 my $sink = Onward::Test::Sink->new;

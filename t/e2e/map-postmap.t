@@ -11,7 +11,7 @@ need qw(binary postfix postmap);
 
 my $dir   = scratch('map-postmap');
 my $count = 10_000;
-my %types = map { $_ => 1 } split /\n/, run_out('postconf', '-m');
+my %types = postfix_tables();
 
 srand(my $seed = $ENV{ONWARD_SEED} // time);
 note "ONWARD_SEED=$seed";

@@ -16,7 +16,7 @@ use Test::More ();
 use Onward::Test::Janitor;
 
 our @EXPORT = qw(top binary sanitized need scratch free_port wait_until
-    slurp spew on_exit run_out seconds);
+    slurp spew on_exit run_out seconds postfix_tables);
 
 # Servers are left by peers in the middle of a write on purpose.
 $SIG{PIPE} = 'IGNORE';
@@ -80,6 +80,17 @@ sub find_program ($name) {
         return "$dir/$name" if -x "$dir/$name";
     }
     return;
+}
+
+# The table types of the Postfix that is installed. postconf and postmap want a
+# main.cf, which Debian's, installed without a configuration, does not have.
+sub postfix_tables () {
+    if (!-e '/etc/postfix/main.cf') {
+        my $dir = scratch('tables');
+        spew("$dir/main.cf", "compatibility_level = 3.6\n");
+        $ENV{MAIL_CONFIG} = $dir;
+    }
+    return map { $_ => 1 } split /\n/, run_out('postconf', '-m');
 }
 
 # A directory that goes away with the test; Postfix' own user may enter it.
