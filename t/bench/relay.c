@@ -41,7 +41,12 @@ watch(struct end *e, int how)
         event.events |= EPOLLIN;
     if (e->blocked)
         event.events |= EPOLLOUT;
-    epoll_ctl(epoll_fd, how, e->fd, &event);
+    /* A hang-up is reported for ever, asked for or not: an end that has
+     * nothing more to say is not watched until there is something for it. */
+    if (e->eof && !e->blocked)
+        epoll_ctl(epoll_fd, EPOLL_CTL_DEL, e->fd, NULL);
+    else if (epoll_ctl(epoll_fd, how, e->fd, &event) != 0)
+        epoll_ctl(epoll_fd, EPOLL_CTL_ADD, e->fd, &event);
 }
 
 static void
