@@ -79,6 +79,78 @@ read_mx(struct dns_query *query, const unsigned char *reply, int len,
     return error;
 }
 
+/* c-ares has no reader for these. */
+static int
+read_cname(struct dns_query *query, const unsigned char *reply, int len,
+           struct arena *arena)
+{
+    size_t total = (size_t)len;
+    size_t at = NS_HFIXEDSZ;
+    char *name = NULL;
+    long encoded = 0;
+
+    if (total < NS_HFIXEDSZ)
+        return ARES_EBADRESP;
+    int questions = reply[4] << 8 | reply[5];
+    int answers = reply[6] << 8 | reply[7];
+    for (int i = 0; i < questions + answers; i++) {
+        size_t fixed = i < questions ? NS_QFIXEDSZ : NS_RRFIXEDSZ;
+        int error = ares_expand_name(reply + at, reply, len, &name, &encoded);
+        if (error != ARES_SUCCESS)
+            return error;
+        ares_free_string(name);
+        at += (size_t)encoded;
+        if (total - at < fixed)
+            return ARES_EBADRESP;
+        at += fixed;
+        if (i < questions)
+            continue;
+        int type = reply[at - 10] << 8 | reply[at - 9];
+        size_t size = (size_t)(reply[at - 2] << 8 | reply[at - 1]);
+        if (total - at < size)
+            return ARES_EBADRESP;
+        if (type == ns_t_cname) {
+            error = ares_expand_name(reply + at, reply, len, &name, &encoded);
+            if (error != ARES_SUCCESS)
+                return error;
+            add_record(query, slice_from(name), arena);
+            ares_free_string(name);
+            return ARES_SUCCESS;
+        }
+        at += size;
+    }
+    return ARES_ENODATA;
+}
+
+static int
+read_records(struct dns_query *query, const unsigned char *reply, int len,
+             struct arena *arena)
+{
+    switch (query->type) {
+    case DNS_TXT:
+        return read_txt(query, reply, len, arena);
+    case DNS_MX:
+        return read_mx(query, reply, len, arena);
+    case DNS_CNAME:
+        return read_cname(query, reply, len, arena);
+    }
+    return ARES_EFORMERR;
+}
+
+static int
+number_of(enum dns_type type)
+{
+    switch (type) {
+    case DNS_TXT:
+        return ns_t_txt;
+    case DNS_MX:
+        return ns_t_mx;
+    case DNS_CNAME:
+        return ns_t_cname;
+    }
+    return ns_t_invalid;
+}
+
 static void
 on_answer(void *arg, int error, int timeouts, unsigned char *reply, int len)
 {
@@ -88,9 +160,7 @@ on_answer(void *arg, int error, int timeouts, unsigned char *reply, int len)
     (void)timeouts;
     pending->asking->in_flight--;
     if (error == ARES_SUCCESS)
-        error = query->type == DNS_TXT
-                    ? read_txt(query, reply, len, pending->asking->arena)
-                    : read_mx(query, reply, len, pending->asking->arena);
+        error = read_records(query, reply, len, pending->asking->arena);
     switch (error) {
     case ARES_SUCCESS:
         query->status = query->count != 0 ? DNS_FOUND : DNS_NONE;
@@ -203,9 +273,8 @@ dns_ask(const struct conf *conf, struct dns_query *queries, size_t count,
         }
         pending[i] = (struct pending){ &asking, query };
         asking.in_flight++;
-        ares_query(asking.channel, query->name, ns_c_in,
-                   query->type == DNS_TXT ? ns_t_txt : ns_t_mx, on_answer,
-                   &pending[i]);
+        ares_query(asking.channel, query->name, ns_c_in, number_of(query->type),
+                   on_answer, &pending[i]);
         while (asking.in_flight >= IN_FLIGHT_MAX)
             turn(asking.channel);
     }

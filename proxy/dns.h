@@ -7,7 +7,8 @@
 
 enum dns_type {
     DNS_TXT,
-    DNS_MX
+    DNS_MX,
+    DNS_CNAME
 };
 
 enum dns_status {
@@ -22,7 +23,7 @@ struct dns_query {
     enum dns_status status; /* out, from here on in the arena */
     const char *why;
     struct slice *records; /* TXT: the strings of one record joined; MX: the
-                            * hosts */
+                            * hosts; CNAME: the target, one */
     size_t count;
 };
 

@@ -57,6 +57,36 @@ judge(struct dkim_verdict *verdict, const struct dns_query *query,
         verdict->text = format_text(arena, "the record %s", verdict->text);
 }
 
+/* A name without a TXT record may still be there: as an alias of a name that
+ * has none, or is misspelt. */
+static void
+look_for_aliases(const struct conf *conf, struct dkim_verdict *verdicts,
+                 const struct dns_query *asked, size_t count,
+                 struct arena *arena)
+{
+    struct dns_query *queries = mem_alloc(count * sizeof(*queries));
+    struct dkim_verdict **of = mem_alloc(count * sizeof(*of));
+    size_t missing = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (verdicts[i].published != DKIM_MISSING)
+            continue;
+        of[missing] = &verdicts[i];
+        queries[missing++] =
+            (struct dns_query){ .name = asked[i].name, .type = DNS_CNAME };
+    }
+    if (missing != 0)
+        dns_ask(conf, queries, missing, arena);
+    for (size_t i = 0; i < missing; i++)
+        if (queries[i].status == DNS_FOUND)
+            of[i]->text = format_text(
+                arena,
+                "its name is an alias (CNAME) of %.*s, which has no TXT record",
+                SLICE_ARG(queries[i].records[0]));
+    free(of);
+    free(queries);
+}
+
 void
 dkim_ask_dns(const struct conf *conf, struct dkim_verdict *verdicts,
              size_t count, struct arena *arena)
@@ -73,6 +103,7 @@ dkim_ask_dns(const struct conf *conf, struct dkim_verdict *verdicts,
     dns_ask(conf, queries, count, arena);
     for (size_t i = 0; i < count; i++)
         judge(&verdicts[i], &queries[i], arena);
+    look_for_aliases(conf, verdicts, queries, count, arena);
     free(queries);
 }
 
