@@ -14,7 +14,9 @@ use Onward::Test;
 
 my @keywords = qw(PIPELINING 8BITMIME SMTPUTF8 DSN ENHANCEDSTATUSCODES);
 
-# keywords => [...]: what EHLO offers; rules => { pattern => action }.
+# keywords => [...]: what EHLO offers; rules => { pattern => action };
+# on_message => sub ($content): its answer is kept as the message's verdict,
+# and asked for before the message is acknowledged.
 sub new ($class, %opt) {
     my $rules = delete $opt{rules};
     my $self  = $class->SUPER::new(
@@ -122,6 +124,9 @@ sub take ($self, $socket, $in, $envelope) {
     close $fh;
     my $done = $self->next_name;
     rename $part, "$done.msg" or die "$part: $!\n";
+    spew("$done.verdict",
+        $self->{on_message}->(slurp("$done.msg") =~ s/^\.//mgr))
+        if $self->{on_message};
     spew("$part.env", join '', map {"$_\n"} @$envelope);
     rename "$part.env", "$done.env" or die "$part.env: $!\n";
     return $done;
@@ -157,6 +162,7 @@ sub message ($self, $name) {
         from => $mail =~ /^MAIL FROM:\s*<(.*?)>(?: |$)/i ? $1 : undef,
         to   => [map {/^RCPT TO:\s*<(.*?)>(?: |$)/i ? $1 : $_} @rcpt],
         path => "$name.msg",
+        verdict => -e "$name.verdict" ? slurp("$name.verdict") : undef,
         data => sub { $data //= slurp("$name.msg") =~ s/^\.//mgr },
     };
 }

@@ -1,7 +1,7 @@
 package Onward::Test::Verify;
 
 # DKIM as others see it: two verifiers written by other people, with DNS from
-# a hash; and a sender's signer, so that a test message has a signature to
+# a hash (dkimpy also from a real server); and a sender's signer, so that a test message has a signature to
 # lose.
 
 use v5.36;
@@ -50,16 +50,19 @@ sub sign_as ($message, $domain, $selector, $key) {
 
 # One row for each DKIM-Signature, from the top: domain, selector, result
 # ("pass" or why not), verifier. $dns maps "selector._domainkey.domain" to the
-# record.
+# record; dkimpy takes the ADDRESS:PORT of a name server as well.
 sub verdicts ($message, $dns) {
     return (dkimpy($message, $dns), mail_dkim($message, $dns));
 }
 
 sub dkimpy ($message, $dns) {
     my $script = top() . '/t/e2e/lib/dkim_verify.py';
-    my $records = scratch('dns') . '/dns.json';
-    spew($records, encode_json($dns));
-    my $pid = open2(my $out, my $in, '/usr/bin/python3', $script, $records);
+    my $source = $dns;
+    if (ref $dns) {
+        $source = scratch('dns') . '/dns.json';
+        spew($source, encode_json($dns));
+    }
+    my $pid = open2(my $out, my $in, '/usr/bin/python3', $script, $source);
     binmode $_ for $in, $out;
     print $in $message;
     close $in;
