@@ -206,7 +206,12 @@ cdb_get(const struct cdb *cdb, struct slice key, struct buf *value)
             uint32_t position = number(slots + 8 * i + 4);
             if (position == 0)
                 return TABLE_MISS;
-            if (number(slots + 8 * i) != hash)
+            /* Each table holds the hashes of its own number: what else stands
+             * here was never written by a builder. */
+            uint32_t found = number(slots + 8 * i);
+            if (found % TABLES != hash % TABLES)
+                return TABLE_ERROR;
+            if (found != hash)
                 continue;
             enum table_status status = read_record(cdb, position, key, value);
             if (status != TABLE_MISS)
@@ -214,7 +219,9 @@ cdb_get(const struct cdb *cdb, struct slice key, struct buf *value)
         }
         slot = (slot + n) % table->slots;
     }
-    return TABLE_MISS;
+    /* Builders leave half of the slots empty; without one the file is damaged,
+     * and "not there" would let an alias pass unexpanded. */
+    return TABLE_ERROR;
 }
 
 /* ---- all records ------------------------------------------------------- */

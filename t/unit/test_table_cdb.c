@@ -1,6 +1,8 @@
 /* Constant databases: ours, postmap's, and broken ones. */
 #include "table.h"
 
+#include "backend.h"
+
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -294,9 +296,10 @@ set_number(struct buf *file, size_t at, uint32_t n)
         file->ptr[at + i] = (char)(n >> 8 * i & 0xFF);
 }
 
-/* A table without an empty slot must not be searched for ever. */
+/* A table without an empty slot must not be searched for ever, and no builder
+ * makes one: it is damage, and not the answer that the key is not there. */
 static void
-a_full_table_ends(void **state)
+a_full_table_is_an_error(void **state)
 {
     struct buf file = { 0 }, value = { 0 };
     unsigned line;
@@ -310,14 +313,40 @@ a_full_table_ends(void **state)
         set_number(&file, 8 * i + 4, 2);
     }
     for (size_t i = 0; i < 2; i++) { /* no slot is free, none is right */
-        set_number(&file, slots + 8 * i, 12345);
+        set_number(&file, slots + 8 * i,
+                   0x7f00 + cdb_hash(SLICE_OF("user0@example.org")) % 256);
         set_number(&file, slots + 8 * i + 4, 2048);
     }
     write_file("full.cdb", buf_slice(&file));
     struct table *table = open_table("full");
     assert_int_equal(
         table_get(table, SLICE_OF("user0@example.org"), &value, &line),
-        TABLE_MISS);
+        TABLE_ERROR);
+    table_unref(table);
+    buf_free(&file);
+    buf_free(&value);
+}
+
+/* A disk that gave back 0xff for everything behind the header: an alias that
+ * is "not there" would be sent on to the address it hides. */
+static void
+overwritten_slots_are_no_miss(void **state)
+{
+    struct buf file = { 0 }, value = { 0 };
+    unsigned line;
+
+    (void)state;
+    build("good.cdb", 1000);
+    read_file("good.cdb", &file);
+    memset(file.ptr + 2048, 0xff, file.len - 2048);
+    write_file("ff.cdb", buf_slice(&file));
+    struct table *table = open_table("ff");
+    for (unsigned i = 0; i < 1000; i++) {
+        char key[64];
+        snprintf(key, sizeof(key), "user%u@example.org", i);
+        assert_int_equal(table_get(table, slice_from(key), &value, &line),
+                         TABLE_ERROR);
+    }
     table_unref(table);
     buf_free(&file);
     buf_free(&value);
@@ -477,7 +506,8 @@ main(void)
         cmocka_unit_test(writes_what_postmap_writes),
         cmocka_unit_test(refuses_what_is_no_cdb),
         cmocka_unit_test(a_cut_file_is_no_miss),
-        cmocka_unit_test(a_full_table_ends),
+        cmocka_unit_test(a_full_table_is_an_error),
+        cmocka_unit_test(overwritten_slots_are_no_miss),
         cmocka_unit_test(lengths_are_not_believed),
         cmocka_unit_test(writer_stops_at_4_gib),
         cmocka_unit_test(writer_tells_of_a_full_disk),
