@@ -98,6 +98,48 @@ subtest 'missing Date and Message-ID are added, and signed' => sub {
         '... and they cover the Date';
 };
 
+# Nothing between Onward and the sink changes what was signed: neither the
+# re-injection smtpd and its cleanup nor smtp(8).
+my $utf8 = "J\xc3\xbcrgen";
+for (
+    [ '7-bit', '', "hello\r\n", 'Bob' ],
+    [ '8-bit', ' BODY=8BITMIME', "Gr\xfc\xdfe, \xc3\xa9 \xff\r\n", 'Bob' ],
+    [ 'SMTPUTF8', ' SMTPUTF8 BODY=8BITMIME', "Gr\xc3\xbc\xc3\x9fe\r\n", $utf8 ],
+    [ 'SMTPUTF8, with such addresses', ' SMTPUTF8 BODY=8BITMIME', "x\r\n",
+        $utf8, $utf8 ],
+    )
+{
+    my ($name, $parameters, $body, $phrase, $local) = @$_;
+    $local //= 'bob';
+    for my $date ("Date: Tue, 24 Nov 2026 10:00:00 +0000\r\n", '') {
+        subtest $name . ($date ? ', with Date' : ', without Date') => sub {
+            my $to = ($parameters =~ /UTF8/ ? "fr\xc3\xa9d" : 'fred') . ++$n
+                . '@elsewhere.example';
+            my $client = Onward::Test::Client->hello(
+                $postfix->port('submission'), from => '127.0.0.2');
+            like $client->cmd("MAIL FROM:<$local\@public.example>$parameters"),
+                qr/^250/, 'MAIL';
+            like $client->cmd("RCPT TO:<$to>"), qr/^250/, 'RCPT';
+            like $client->cmd('DATA'), qr/^354/, 'DATA';
+            like $client->content("From: $phrase <$local\@public.example>\r\n"
+                    . "To: <$to>\r\nSubject: $phrase\r\n$date\r\n$body"),
+                qr/^250 .*queued as/, 'accepted';
+            my $out = $sink->wait_to($to) or return fail 'it did not arrive';
+            my $data = $out->{data}->();
+            like $out->{mail}, qr/\Q$_\E/, "smtp(8) says $_"
+                for split ' ', $parameters;
+            like $data, qr/\r\n\r\n\Q$body\E\z/, 'the body as it was';
+            is scalar(() = $data =~ /^Date: /mgi), 1, 'one Date';
+            is_deeply [ sort @{ signers($data) } ],
+                ['public.example/e2026 pass', 'public.example/s2026 pass'],
+                'both signatures verify at the sink';
+            is_deeply [ grep {/pass/}
+                    @{ signers($data =~ s/^Date: \w+/Date: Xyz/mr) } ], [],
+                '... and cover the Date';
+        };
+    }
+}
+
 subtest 'a sub-domain is signed with its parent\'s key' => sub {
     my $out = through('submission', 'bob@sub.public.example',
         $dated =~ s/public\.example/sub.public.example/r);
