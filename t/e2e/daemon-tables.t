@@ -44,6 +44,20 @@ subtest 'cdb' => sub {
     ok(wait_until(seconds(5), sub {
             rcpt($onward, 'one@public.example') eq 'you@private.example' }),
         'a new file is found without SIGHUP');
+
+    # Damaged where it lies: the header is whole, what it points to is not. Not
+    # one alias may pass as an address of its own.
+    my $size = -s "$dir/aliases.cdb";
+    open my $cdb, '+<:raw', "$dir/aliases.cdb" or die "$dir/aliases.cdb: $!";
+    seek $cdb, 2048, 0;
+    print $cdb "\xff" x ($size - 2048);
+    close $cdb;
+    like(rcpt($onward, 'one@public.example'), qr/^451 4\.3\.0 /,
+        'a damaged file is 451');
+    $build->("one\@public.example me\@private.example\n");
+    ok(wait_until(seconds(5), sub {
+            rcpt($onward, 'one@public.example') eq 'me@private.example' }),
+        'and the next good one is taken');
     $onward->ends_well;
 };
 
