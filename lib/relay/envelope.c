@@ -351,7 +351,6 @@ refuse_data(struct relay_session *s, enum outcome outcome)
             outbound_fail(s, s->outbounds[i], outcome);
     remember_worst(s->tx, outcome_reply(outcome), outcome);
     session_reply(s, outcome_reply(outcome), SMTP_REPLY_OURS);
-    s->tx->told = false;
     journal_transaction(
         s, outcome_reply(outcome).code >= 500 ? RELAY_REJECTED : RELAY_DEFERRED,
         outcome, outcome_reply(outcome));
@@ -363,6 +362,7 @@ envelope_on_data(struct relay_session *s)
 {
     bool rebuilding = false;
 
+    s->tx->told = false; /* a new attempt, with a verdict of its own */
     for (const struct recipient *r = s->tx->recipients; r != NULL; r = r->next)
         if (r->accepted && r->not_null) {
             s->counters->srs_not_null++;

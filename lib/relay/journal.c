@@ -253,7 +253,7 @@ journal_transaction(struct relay_session *s, enum relay_result result,
     struct shown shown = { 0 };
     struct log_line line;
 
-    if (tx->told && outcome == OUTCOME_RESET)
+    if (tx->told)
         return;
     s->counters->transactions[result]++;
     tell_observer(s, result, outcome);

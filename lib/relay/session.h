@@ -126,7 +126,8 @@ struct transaction {
     struct expand expand;
     struct smtp_reply worst; /* of the refused recipients */
     enum outcome worst_outcome;
-    bool told; /* DATA was refused by us: it has its line in the log */
+    bool told; /* DATA was refused: that is counted and in the log, and how the
+                * client goes then is not */
     uint64_t started, content_started, content_ended, signed_at; /* ms */
     /* Content. */
     struct mail_spool spool;

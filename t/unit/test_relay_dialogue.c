@@ -17,6 +17,8 @@
  *                 number of the connection, 0 if none), closed, looked up KEY,
  *                 stored, fetched KEY
  *   L: TEXT       a log line holds TEXT (a * stands for anything)
+ *   = A R D X     transactions counted so far: accepted, rejected, deferred,
+ *                 aborted
  *
  * Whatever we do must be in the file, and in its order.
  */
@@ -267,12 +269,30 @@ expect_log(struct run *run, struct slice text)
 }
 
 static void
+expect_counts(struct run *run, struct slice wanted)
+{
+    const uint64_t *n = run->world.counters[0].transactions;
+    struct buf counts = { 0 };
+
+    buf_printf(&counts, "%llu %llu %llu %llu",
+               (unsigned long long)n[RELAY_ACCEPTED],
+               (unsigned long long)n[RELAY_REJECTED],
+               (unsigned long long)n[RELAY_DEFERRED],
+               (unsigned long long)n[RELAY_ABORTED]);
+    if (!slice_equal(buf_slice(&counts), wanted))
+        fail(run, "counted", buf_slice(&counts));
+    buf_free(&counts);
+}
+
+static void
 step(struct run *run, struct slice line)
 {
     if (line.len == 0 || line.ptr[0] == '#')
         return;
     struct slice rest = slice_tail(line, 3);
-    if (slice_starts_nocase(line, SLICE_OF("C: ")))
+    if (slice_starts_nocase(line, SLICE_OF("= ")))
+        expect_counts(run, slice_tail(line, 2));
+    else if (slice_starts_nocase(line, SLICE_OF("C: ")))
         client_says(run, rest, "\r\n");
     else if (slice_equal(line, SLICE_OF("C:")))
         client_says(run, SLICE_OF(""), "\r\n");
