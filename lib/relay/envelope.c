@@ -6,8 +6,7 @@
 /* RCPT commands beyond the limit of accepted ones: refused recipients cost
  * memory too, until the transaction ends. */
 enum {
-    ATTEMPTS_MORE = 1000,
-    RETRY_LOOKUP_MS = 5
+    ATTEMPTS_MORE = 1000
 };
 
 static void run_expand(struct relay_session *s,
@@ -57,7 +56,6 @@ refuse_recipient(struct relay_session *s, struct smtp_reply reply,
     struct recipient *r = s->tx->current;
 
     reply = outcome_relayed(reply);
-    r->outcome = outcome;
     remember_worst(s->tx, reply, outcome);
     if (reply.code >= 500)
         s->counters->recipients_reject++;
@@ -322,7 +320,6 @@ envelope_on_rcpt(struct relay_session *s, const struct smtp_rcpt *rcpt)
     }
     tx->attempts++;
     r->rcpt = *rcpt;
-    r->outcome = OUTCOME_NONE;
     *tx->last_recipient = r;
     tx->last_recipient = &r->next;
     tx->current = r;

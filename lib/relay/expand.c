@@ -2,12 +2,6 @@
 
 #include <string.h>
 
-bool
-expand_is_srs_domain(const struct conf *conf, struct slice domain)
-{
-    return conf_is_srs_domain(conf, domain);
-}
-
 static void
 refuse_with(struct expand *e, enum outcome outcome, struct smtp_reply reply)
 {
@@ -120,8 +114,8 @@ expand_start(struct expand *e)
     e->fate = RELAY_PASS;
     e->stage = EXPAND_NEXT;
     e->item = NULL;
-    e->todo = new_item(e, e->recipient);
-    if (e->todo == NULL)
+    e->ahead = new_item(e, e->recipient);
+    if (e->ahead == NULL)
         expand_refuse(e, OUTCOME_NO_MEMORY);
 }
 
@@ -171,8 +165,8 @@ go_on_reversed(struct expand *e, struct slice original)
         return;
     }
     item->reversals++;
-    item->next = e->todo;
-    e->todo = item;
+    item->next = e->ahead;
+    e->ahead = item;
     e->reversed = true;
     /* Only bounces come back to SRS addresses. Other servers' sender
      * verification asks with a sender of its own and never sends DATA: it is
@@ -330,8 +324,8 @@ follow(struct expand *e, const struct alias_hit *hit)
         *last = item;
         last = &item->next;
     }
-    *last = e->todo;
-    e->todo = first;
+    *last = e->ahead;
+    e->ahead = first;
     e->stage = EXPAND_NEXT;
 }
 
@@ -447,7 +441,7 @@ decide_local(struct expand *e, const struct table_answer *answer)
         return EXPAND_DONE;
     }
     /* What nothing has rewritten stays, unless it claims our SRS domain. */
-    bool srs = expand_is_srs_domain(e->conf, e->item->path.domain);
+    bool srs = conf_is_srs_domain(e->conf, e->item->path.domain);
     if (!e->item->rewritten && (!srs || e->item->identity)) {
         add_target(e, false);
         return EXPAND_DONE;
@@ -478,9 +472,9 @@ static void
 next_item(struct expand *e)
 {
     e->cursor = (struct alias_cursor){ 0 };
-    e->item = e->todo;
+    e->item = e->ahead;
     if (e->item != NULL) {
-        e->todo = e->item->next;
+        e->ahead = e->item->next;
         e->stage = e->item->identity ? EXPAND_LOCAL : EXPAND_SRS;
         return;
     }
@@ -510,7 +504,7 @@ expand_step(struct expand *e, const struct table_answer *answer)
             next_item(e);
             break;
         case EXPAND_SRS:
-            if (expand_is_srs_domain(e->conf, e->item->path.domain) &&
+            if (conf_is_srs_domain(e->conf, e->item->path.domain) &&
                 srs_has_tag(e->item->path.local))
                 judge_srs(e);
             else

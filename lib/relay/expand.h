@@ -86,7 +86,7 @@ struct expand {
         EXPAND_STORED,
         EXPAND_FINISHED,
     } stage;
-    struct expand_item *todo;
+    struct expand_item *ahead; /* items still to be resolved, in order */
     struct expand_item *newest;
     size_t items;
     struct expand_item *item;
@@ -118,8 +118,5 @@ enum expand_status expand_judge_sender(struct expand *e,
                                        const struct table_answer *answer);
 void expand_rewrite_sender(struct expand *e);
 void expand_on_stored(struct expand *e, const struct table_answer *answer);
-
-/* Is this one of the SRS domains? */
-bool expand_is_srs_domain(const struct conf *conf, struct slice domain);
 
 #endif

@@ -36,7 +36,7 @@ expand_find_srs_domain(struct expand *e, const struct table_answer *answer)
     case TABLE_MISS:
         /* A bounce keeps to the SRS domain that it came back to. */
         e->srs_domain =
-            e->reversed && expand_is_srs_domain(e->conf, e->recipient->domain)
+            e->reversed && conf_is_srs_domain(e->conf, e->recipient->domain)
                 ? e->recipient->domain
                 : e->conf->srs.domain;
         break;
@@ -61,7 +61,7 @@ enum expand_status
 expand_judge_sender(struct expand *e, const struct table_answer *answer)
 {
     if (*e->sender == EXPAND_SENDER_UNKNOWN) {
-        bool ours = expand_is_srs_domain(e->conf, e->reverse_path->domain);
+        bool ours = conf_is_srs_domain(e->conf, e->reverse_path->domain);
         if (!ours && e->reverse_path->domain.len != 0) {
             enum expand_status status =
                 expand_find_local(e, e->reverse_path->domain, answer, &ours);

@@ -11,12 +11,6 @@ enum {
 
 /* ---- sending ---- */
 
-static bool
-is_active(const struct outbound *o)
-{
-    return outbound_has_wanted(o);
-}
-
 /* One window of content, dot-stuffed; fields of ours stand before the first.
  * False: the spool could not be read back. */
 static bool
@@ -110,7 +104,7 @@ send_dots(struct relay_session *s)
 
     for (unsigned i = 0; i < s->outbound_count; i++) {
         struct outbound *o = s->outbounds[i];
-        if (!is_active(o))
+        if (!outbound_has_wanted(o))
             continue;
         if (o->state == OUTBOUND_SENT) {
             if (s->client_lost || !s->ops->client_present(s->ctx)) {
@@ -169,7 +163,7 @@ content_progress(struct relay_session *s)
         return;
     for (unsigned i = 0; i < s->outbound_count; i++) {
         struct outbound *o = s->outbounds[i];
-        if (!is_active(o))
+        if (!outbound_has_wanted(o))
             continue;
         if (o->final.code == 0 &&
             (o->state == OUTBOUND_CLOSED || o->state == OUTBOUND_OPEN)) {
@@ -193,7 +187,7 @@ static const struct outbound *
 lost_outbound(const struct relay_session *s)
 {
     for (unsigned i = 0; i < s->outbound_count; i++)
-        if (is_active(s->outbounds[i]) &&
+        if (outbound_has_wanted(s->outbounds[i]) &&
             s->outbounds[i]->state != OUTBOUND_OPEN)
             return s->outbounds[i];
     return NULL;
@@ -218,7 +212,7 @@ content_start_sending(struct relay_session *s)
     }
     content_take_fields(s);
     for (unsigned i = 0; i < s->outbound_count; i++)
-        if (is_active(s->outbounds[i])) {
+        if (outbound_has_wanted(s->outbounds[i])) {
             outbound_data(s, s->outbounds[i]);
             any = true;
         }

@@ -17,8 +17,6 @@ enum {
     PACE_OCTETS_PER_SECOND = 500,
 };
 
-static void handle_requests(struct relay_session *s, struct slice *octets);
-
 /* ---- a life ---- */
 
 /* Letters and digits without vowels, as Postfix' long queue ids. */

@@ -30,10 +30,9 @@ struct recipient { /* one RCPT of the client */
     struct smtp_rcpt rcpt;
     bool accepted;
     bool discarded;
-    bool not_null;        /* genuine SRS address, but no bounce */
-    bool alias;           /* gets a loop mark */
-    bool rewritten;       /* what goes upstream is another address */
-    enum outcome outcome; /* when it was refused */
+    bool not_null;  /* genuine SRS address, but no bounce */
+    bool alias;     /* gets a loop mark */
+    bool rewritten; /* what goes upstream is another address */
 };
 
 enum offer_state {

@@ -326,7 +326,7 @@ forward(struct mapquery *query, const struct table_answer *answer)
             trouble(query, "the store of long senders failed");
         return;
     }
-    if (expand_is_srs_domain(query->conf, query->path.domain) ||
+    if (conf_is_srs_domain(query->conf, query->path.domain) ||
         !smtp_domain_to_ascii(query->path.domain, &query->arena, &domain)) {
         not_found(query);
         return;
@@ -375,7 +375,7 @@ reverse_again(const struct mapquery *query, struct buf *address)
     struct buf second = { 0 };
     enum srs_status status;
 
-    if (!expand_is_srs_domain(query->conf, domain))
+    if (!conf_is_srs_domain(query->conf, domain))
         return SRS_OK;
     status =
         srs_reverse(query->conf->srs.srs, query->now, first, &second, NULL);
@@ -393,7 +393,7 @@ reverse(struct mapquery *query)
     struct srs_found how;
     char key[SRS_TOKEN_KEY];
 
-    if (!expand_is_srs_domain(query->conf, query->path.domain) ||
+    if (!conf_is_srs_domain(query->conf, query->path.domain) ||
         !srs_has_tag(query->path.local)) {
         not_found(query);
         return;
