@@ -45,33 +45,23 @@ compare_sender(const struct relay_signing_input *input, struct slice domain,
     return "from-mismatch";
 }
 
-/* All authors must lead to one d=. */
+/* The author has one domain: where several mailboxes have several, verifiers
+ * differ on whose it is, and dkim_examine has refused the message. */
 static const char *
 choose_author(const struct conf *conf, const struct relay_signing_input *input,
               struct arena *arena, struct relay_signing *signing)
 {
-    struct slice *domains;
-    size_t count;
+    struct slice domain;
     enum mail_from_status status =
-        mail_from_domains(input->header, arena, &domains, &count);
+        mail_from_domain(input->header, arena, &domain);
 
     if (status != MAIL_FROM_OK)
         return mail_from_status_word(status);
-    for (size_t i = 0; i < count; i++) {
-        const struct dkim_key *keys[DKIM_SIGNATURES_MAX];
-        struct slice found = { 0 };
-        size_t n =
-            dkim_keyset_find(conf->dkim.keys, domains[i], conf->dkim.subdomains,
-                             keys, DKIM_SIGNATURES_MAX, &found);
-        if (n == 0)
-            return "no-key";
-        if (i != 0 && !slice_equal(found, signing->domain))
-            return "from-disagree";
-        signing->domain = found;
-        signing->key_count = n;
-        for (size_t k = 0; k < n; k++)
-            signing->keys[k] = keys[k];
-    }
+    signing->key_count =
+        dkim_keyset_find(conf->dkim.keys, domain, conf->dkim.subdomains,
+                         signing->keys, DKIM_SIGNATURES_MAX, &signing->domain);
+    if (signing->key_count == 0)
+        return "no-key";
     return conf->dkim.sign_mismatch
                ? NULL
                : compare_sender(input, signing->domain, arena);
