@@ -111,7 +111,7 @@ ask_postfix(const char *path, struct buf *answer)
     struct stat st;
     bool ok = false;
 
-    conf_peek_postfix(path, &directory);
+    conf_peek(path, "postfix.config_directory", &directory);
     argv[2] = buf_cstr(&directory);
     for (size_t i = 0; i < CONF_POSTFIX_NAMES; i++)
         argv[5 + i] = conf_postfix_names[i];

@@ -197,11 +197,12 @@ struct conf_inputs {
 };
 
 /*
- * Only what is needed to know whom to ask: the value of
- * postfix.config_directory ("" off; the default without the setting or with
- * an unreadable file).
+ * The text of one setting, without loading what it and others name: for who
+ * only has to know whom to ask ("postfix.config_directory", "http.listen").
+ * The default where it is not written. False: the file cannot be read or
+ * parsed, and value holds the default.
  */
-void conf_peek_postfix(const char *path, struct buf *directory);
+bool conf_peek(const char *path, const char *name, struct buf *value);
 
 /*
  * Load and check everything: syntax, ranges, files, tables, keys, cycles. No

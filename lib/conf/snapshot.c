@@ -111,8 +111,8 @@ conf_load(const struct conf_inputs *inputs, struct buf *errors,
     return conf;
 }
 
-void
-conf_peek_postfix(const char *path, struct buf *directory)
+bool
+conf_peek(const char *path, const char *name, struct buf *value)
 {
     struct arena arena = { 0 };
     struct conf_source source = { .arena = &arena };
@@ -121,14 +121,16 @@ conf_peek_postfix(const char *path, struct buf *directory)
 
     if (conf_source_read(&source, path, &ignored))
         r.root = conf_tree_load(&source, &arena, &ignored);
-    if (r.root == NULL) {
+    bool ok = r.root != NULL;
+    if (!ok) {
         static const struct conf_node nothing = { .kind = NODE_GROUP };
         r.root = &nothing;
     }
-    buf_append(directory, conf_get(&r, NULL, "postfix.config_directory").text);
+    buf_append(value, conf_get(&r, NULL, name).text);
     problems_free(&ignored);
     conf_source_free(&source);
     arena_free(&arena);
+    return ok;
 }
 
 struct conf *

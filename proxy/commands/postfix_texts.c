@@ -15,7 +15,7 @@ postfix_directory(const struct cli *cli, const char *option,
     if (option != NULL)
         buf_puts(directory, option);
     else
-        conf_peek_postfix(cli->conf_path, directory);
+        conf_peek(cli->conf_path, "postfix.config_directory", directory);
     if (directory->len == 0)
         buf_puts(directory, "/etc/postfix");
     while (directory->len > 1 && directory->ptr[directory->len - 1] == '/')

@@ -56,12 +56,15 @@ dial(const struct conf_address *address)
     int fd = -1;
 
     if (address->kind == CONF_UNIX) {
-        if (address->path.len >= sizeof(local.sun_path))
+        if (address->path.len >= sizeof(local.sun_path)) {
+            errno = ENAMETOOLONG;
             return -1;
+        }
         memcpy(local.sun_path, address->path.ptr, address->path.len);
         return connect_or_close(open_socket(AF_UNIX), (struct sockaddr *)&local,
                                 sizeof(local));
     }
+    errno = EINVAL; /* no numeric address */
     buf_append(&host, address->host);
     four.sin_port = six.sin6_port = htons((uint16_t)address->port);
     if (inet_pton(AF_INET, buf_cstr(&host), &four.sin_addr) == 1)
@@ -94,13 +97,13 @@ fetch(const struct conf_address *address, const char *path, struct buf *body)
     while (sent && (count = recv(fd, octets, sizeof(octets), 0)) != 0) {
         if (count < 0 && errno == EINTR)
             continue;
-        if (count < 0 || body->len > ANSWER_MAX) {
-            sent = false;
+        if (count < 0 || body->len > ANSWER_MAX)
             break;
-        }
         buf_append(body, (struct slice){ octets, (size_t)count });
     }
+    int error = !sent || count < 0 ? errno : EPROTO;
     close(fd);
+    sent = sent && count == 0;
     for (size_t i = 3; sent && i < body->len; i++)
         if (memcmp(body->ptr + i - 3, "\r\n\r\n", 4) == 0) {
             sent =
@@ -108,7 +111,7 @@ fetch(const struct conf_address *address, const char *path, struct buf *body)
             buf_drop(body, i + 1);
             return sent;
         }
-    errno = EPROTO;
+    errno = error;
     return false;
 }
 
@@ -149,6 +152,35 @@ show(const struct conf_address *address, bool json, bool redraw)
     return status;
 }
 
+/*
+ * Where to ask. The configuration is not loaded: it may be wrong by now, its
+ * tables large, its secrets for the process alone to read.
+ */
+static bool
+find_listener(const struct cli *cli, struct arena *arena,
+              struct conf_address *address, int *status)
+{
+    struct buf listen = { 0 };
+    const char *why = NULL;
+    bool found = false;
+
+    if (!conf_peek(cli->conf_path, "http.listen", &listen)) {
+        /* Says what is wrong with the file. */
+        conf_unref(cli_load(cli));
+        *status = CLI_BAD_CONF;
+    } else if (listen.len == 0) {
+        cli_error("http.listen is off: there is nobody to ask");
+        *status = CLI_UNREACHABLE;
+    } else if (!conf_parse_address(buf_slice(&listen), arena, address, &why)) {
+        cli_error("http.listen: \"%s\": %s", buf_cstr(&listen), why);
+        *status = CLI_BAD_CONF;
+    } else {
+        found = true;
+    }
+    buf_free(&listen);
+    return found;
+}
+
 int
 command_status(const struct cli *cli, int argc, char **argv)
 {
@@ -170,19 +202,17 @@ command_status(const struct cli *cli, int argc, char **argv)
     }
     if (optind != argc || (json && watch))
         return cli_usage(argv[0]);
-    struct conf *conf = cli_load(cli);
-    if (conf == NULL)
-        return CLI_BAD_CONF;
-    if (!conf->http.enabled) {
-        cli_error("http.listen is off: there is nobody to ask");
-        conf_unref(conf);
-        return CLI_UNREACHABLE;
+    struct conf_address address;
+    struct arena arena = { 0 };
+    if (!find_listener(cli, &arena, &address, &status)) {
+        arena_free(&arena);
+        return status;
     }
     do {
-        status = show(&conf->http.listen, json, watch && isatty(STDOUT_FILENO));
+        status = show(&address, json, watch && isatty(STDOUT_FILENO));
         if (watch)
             sleep(2);
     } while (watch && !ferror(stdout));
-    conf_unref(conf);
+    arena_free(&arena);
     return status;
 }

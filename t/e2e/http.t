@@ -180,6 +180,12 @@ subtest 'the command status' => sub {
     like($screen, qr/^onward \S+  up .* READY$/m, 'the verdict');
     like($screen, qr/accepted 3 .*rejected 1/, 'traffic');
     ok(decode_json(run_status('--json'))->{ready}, 'JSON');
+    # It asks the process, and needs nothing that only the process may read.
+    my $secret = $onward->dir . '/srs.secret';
+    rename $secret, "$secret.away" or die "$secret: $!";
+    like(run_status(), qr/READY$/m, 'without the secrets and keys');
+    is($? >> 8, 0, 'healthy all the same');
+    rename "$secret.away", $secret or die "$secret: $!";
 };
 
 subtest 'health turns within 10 s' => sub {

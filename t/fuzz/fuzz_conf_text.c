@@ -83,7 +83,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
     conf_unref(conf);
     buf_clear(&errors);
-    conf_peek_postfix(inputs.path, &errors);
+    conf_peek(inputs.path, "postfix.config_directory", &errors);
     buf_free(&errors);
     buf_free(&warnings);
     buf_free(&path);

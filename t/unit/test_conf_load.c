@@ -350,31 +350,42 @@ warns(void **state)
 static void
 peeks(void **state)
 {
-    struct buf directory = { 0 };
-    struct buf path = { 0 };
+    static const struct {
+        const char *text; /* NULL: no file */
+        bool parses;
+        const char *name, *value;
+    } rows[] = {
+        { "broken = ;\npostfix = { config_directory = \"/x\"; };\n", false,
+          "postfix.config_directory", "/etc/postfix" },
+        { "postfix = { config_directory = \"/x\"; };\n", true,
+          "postfix.config_directory", "/x" },
+        { "postfix = { config_directory = \"\"; };\n", true,
+          "postfix.config_directory", "" },
+        { NULL, false, "postfix.config_directory", "/etc/postfix" },
+        { "http = { listen = \"127.0.0.1:9825\"; };\n", true, "http.listen",
+          "127.0.0.1:9825" },
+        { "http = { listen = \"\"; };\n", true, "http.listen", "" },
+        /* What other settings name is not looked at. */
+        { "srs = { domain = \"srs.example\"; secret_file = \"/nonexistent\"; "
+          "};\nforward = { aliases = ( \"cdb:/nonexistent\" ); };\n",
+          true, "http.listen", "unix:/run/onward/http.sock" },
+    };
+    struct buf path = { 0 }, value = { 0 };
 
     (void)state;
-    buf_printf(&path, "%s/test.conf", conf_dir);
-    write_file("test.conf",
-               "broken = ;\npostfix = { config_directory = "
-               "\"/x\"; };\n",
-               0644);
-    conf_peek_postfix(buf_cstr(&path), &directory);
-    assert_text(buf_slice(&directory), "/etc/postfix");
-    buf_clear(&directory);
-    write_file("test.conf", "postfix = { config_directory = \"/x\"; };\n",
-               0644);
-    conf_peek_postfix(buf_cstr(&path), &directory);
-    assert_text(buf_slice(&directory), "/x");
-    buf_clear(&directory);
-    write_file("test.conf", "postfix = { config_directory = \"\"; };\n", 0644);
-    conf_peek_postfix(buf_cstr(&path), &directory);
-    assert_text(buf_slice(&directory), "");
-    buf_clear(&directory);
-    conf_peek_postfix("/nonexistent/x", &directory);
-    assert_text(buf_slice(&directory), "/etc/postfix");
-    buf_free(&directory);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        buf_clear(&path);
+        buf_clear(&value);
+        if (rows[i].text != NULL)
+            write_file("test.conf", rows[i].text, 0644);
+        buf_printf(&path, "%s/%s", conf_dir,
+                   rows[i].text != NULL ? "test.conf" : "absent.conf");
+        assert_int_equal(conf_peek(buf_cstr(&path), rows[i].name, &value),
+                         rows[i].parses);
+        assert_text(buf_slice(&value), rows[i].value);
+    }
     buf_free(&path);
+    buf_free(&value);
 }
 
 /* A cdb with one key, put in place by rename. */
