@@ -1,5 +1,6 @@
 # master.cf, by postconf: run as root after main.cf.sh, `sh master.cf.sh`.
-# Out again: postconf -PX for each option, -MX 127.0.0.1:10026/inet.
+# Out again: postconf -PX for each option, -MX 127.0.0.1:10026/inet
+# onward-cleanup/unix.
 
 # Port 25 hands each message to Onward. It knows the aliases, so that it can
 # refuse other addresses, and does not expand them.
@@ -15,7 +16,9 @@ if postconf -M submission/inet | grep -q .; then
     postconf -P 'submission/inet/smtpd_proxy_filter=127.0.0.1:10027'
 fi
 
-# Where Onward hands it back: on loopback, never reachable from outside.
+# Where Onward hands it back: on loopback, never reachable from outside. Its
+# message_size_limit, and that of its cleanup, leave room for our header fields
+# above what port 25 takes (Postfix' default here).
 postconf -M "127.0.0.1:10026/inet=127.0.0.1:10026 inet n - y - - smtpd \
     -o syslog_name=postfix/reinject \
     -o smtpd_authorized_xforward_hosts=127.0.0.0/8 \
@@ -43,4 +46,8 @@ postconf -M "127.0.0.1:10026/inet=127.0.0.1:10026 inet n - y - - smtpd \
     -o smtpd_delay_reject=yes \
     -o content_filter= \
     -o smtpd_proxy_filter= \
-    -o local_header_rewrite_clients="
+    -o local_header_rewrite_clients= \
+    -o message_size_limit=10305536 \
+    -o cleanup_service_name=onward-cleanup"
+postconf -M "onward-cleanup/unix=onward-cleanup unix n - y - 0 cleanup \
+    -o message_size_limit=10305536 -o always_add_missing_headers=no"
