@@ -2,10 +2,9 @@
 
 #include "daemon.h"
 #include "httpanswer.h"
-#include "sockets.h"
+#include "local.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 enum {
     PEERS_MAX = 32,
@@ -27,21 +26,12 @@ struct http_peer {
 };
 
 struct http {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } uv;
+    struct local local;
     struct daemon *daemon;
-    enum conn_kind kind;
-    struct conf_listener conf; /* as at start */
-    struct arena arena;
     TAILQ_HEAD(, http_peer) peers;
     size_t peer_count;
     bool waiting; /* a connection that could not be accepted */
     bool closing;
-    bool made; /* the unix socket is ours to remove */
 };
 
 static void accept_one(struct http *http);
@@ -163,20 +153,6 @@ static const struct conn_events events = {
 
 /* ---- accepting ---------------------------------------------------------- */
 
-static bool
-is_local(const struct http_peer *peer)
-{
-    struct sockaddr_storage from;
-    int size = sizeof(from);
-    unsigned char address[16];
-
-    return peer->http->kind == CONN_UNIX ||
-           (uv_tcp_getpeername(&peer->conn.uv.tcp, (struct sockaddr *)&from,
-                               &size) == 0 &&
-            socket_address_bytes((struct sockaddr *)&from, address) &&
-            socket_is_loopback(address));
-}
-
 static void
 accept_one(struct http *http)
 {
@@ -187,7 +163,7 @@ accept_one(struct http *http)
     http->waiting = peer == NULL;
     if (peer == NULL)
         return; /* until one of the others is done */
-    conn_init(&peer->conn, http->kind, &http->daemon->loop,
+    conn_init(&peer->conn, http->local.kind, &http->daemon->loop,
               &http->daemon->scratch, &events);
     uv_timer_init(&http->daemon->loop, &peer->timer);
     peer->timer.data = peer;
@@ -195,8 +171,7 @@ accept_one(struct http *http)
     peer->handles = 2;
     TAILQ_INSERT_TAIL(&http->peers, peer, next);
     http->peer_count++;
-    if (uv_accept(&http->uv.stream, &peer->conn.uv.stream) != 0 ||
-        !is_local(peer)) {
+    if (!local_accept(&http->local, &peer->conn)) {
         close_peer(peer);
         return;
     }
@@ -225,71 +200,43 @@ complain(const struct http *http, struct slice why)
 {
     daemon_log(http->daemon, LOG_LEVEL_WARNING,
                "http.listen: %.*s: %.*s: no metrics, no status; mail goes on",
-               SLICE_ARG(http->conf.address.text), SLICE_ARG(why));
-}
-
-static int
-adopt(struct http *http, int fd)
-{
-    uv_loop_t *loop = &http->daemon->loop;
-    int error;
-
-    if (http->kind == CONN_UNIX) {
-        uv_pipe_init(loop, &http->uv.pipe, 0);
-        error = uv_pipe_open(&http->uv.pipe, fd);
-    } else {
-        uv_tcp_init(loop, &http->uv.tcp);
-        error = uv_tcp_open(&http->uv.tcp, fd);
-    }
-    http->uv.handle.data = http;
-    return error;
+               SLICE_ARG(http->local.conf.address.text), SLICE_ARG(why));
 }
 
 struct http *
 http_open(struct daemon *daemon, struct inherited *inherited)
 {
-    const struct conf_address *address = &daemon->conf->http.listen;
-    struct http *http;
+    struct local_wish wish = {
+        .name = SLICE("http"),
+        .address = &daemon->conf->http.listen,
+        .mode = UNIX_MODE,
+    };
     struct buf why = { 0 };
-    int fd;
 
     if (!daemon->conf->http.enabled)
         return NULL;
-    http = mem_alloc(sizeof(*http));
+    struct http *http = mem_alloc(sizeof(*http));
     http->daemon = daemon;
-    http->kind = address->kind == CONF_UNIX ? CONN_UNIX : CONN_TCP;
     TAILQ_INIT(&http->peers);
-    http->conf.name = SLICE_OF("http");
-    http->conf.mode = UNIX_MODE;
-    http->conf.address = *address;
-    http->conf.address.text = arena_copy(&http->arena, address->text);
-    http->conf.address.host = arena_copy(&http->arena, address->host);
-    http->conf.address.path = arena_copy(&http->arena, address->path);
-
-    fd = inherited_find(inherited, &http->conf);
-    if (fd < 0) {
-        fd = socket_bind(&http->conf, &why);
-        http->made = fd >= 0 && http->kind == CONN_UNIX;
-    }
-    if (fd < 0) {
+    bool opened =
+        local_open(&http->local, &daemon->loop, inherited, &wish, &why);
+    if (why.len != 0)
         complain(http, buf_slice(&why));
-        buf_free(&why);
+    buf_free(&why);
+    if (!opened) {
         http_free(http);
         return NULL;
     }
-    int error = adopt(http, fd);
-    if (error != 0) {
-        close(fd);
-        complain(http, slice_from(uv_strerror(error)));
-    }
+    http->local.uv.handle.data = http;
     return http;
 }
 
 void
 http_listen(struct http *http)
 {
-    int error =
-        http == NULL ? 0 : uv_listen(&http->uv.stream, BACKLOG, on_connection);
+    int error = http == NULL
+                    ? 0
+                    : uv_listen(&http->local.uv.stream, BACKLOG, on_connection);
 
     if (error != 0)
         complain(http, slice_from(uv_strerror(error)));
@@ -303,9 +250,7 @@ http_close(struct http *http)
     if (http == NULL || http->closing)
         return;
     http->closing = true;
-    if (http->made)
-        unlink(http->conf.address.path.ptr); /* a copy: a C string */
-    uv_close(&http->uv.handle, NULL);
+    local_close(&http->local);
     while ((peer = TAILQ_FIRST(&http->peers)) != NULL)
         close_peer(peer);
 }
@@ -315,6 +260,6 @@ http_free(struct http *http)
 {
     if (http == NULL)
         return;
-    arena_free(&http->arena);
+    local_free(&http->local);
     free(http);
 }

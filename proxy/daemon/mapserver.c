@@ -1,11 +1,10 @@
 #include "mapserver.h"
 
 #include "daemon.h"
+#include "local.h"
 #include "mapquery.h"
-#include "sockets.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 enum {
     BACKLOG = 1024,
@@ -30,16 +29,8 @@ struct map_peer {
 };
 
 struct mapserver {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } uv;
+    struct local local;
     struct daemon *daemon;
-    enum conn_kind kind;
-    struct conf_listener conf; /* as at start */
-    struct arena arena;
     struct mapclient *client; /* of the socketmaps that we ask */
     bool client_open;
     TAILQ_HEAD(, map_peer) peers;
@@ -47,7 +38,6 @@ struct mapserver {
     size_t asking; /* queries that run */
     bool closing;
     bool waiting; /* a connection that could not be accepted */
-    bool made;    /* the unix socket is ours to remove */
 };
 
 static const struct conn_events events;
@@ -278,21 +268,6 @@ static const struct conn_events events = {
 
 /* ---- accepting --------------------------------------------------------- */
 
-static bool
-is_local(const struct map_peer *peer)
-{
-    struct sockaddr_storage from;
-    int size = sizeof(from);
-    unsigned char address[16];
-
-    if (peer->server->kind == CONN_UNIX)
-        return true;
-    return uv_tcp_getpeername(&peer->conn.uv.tcp, (struct sockaddr *)&from,
-                              &size) == 0 &&
-           socket_address_bytes((struct sockaddr *)&from, address) &&
-           socket_is_loopback(address);
-}
-
 /* Too many: the one that has been silent longest makes room. Postfix connects
  * again when it needs it. */
 static void
@@ -320,7 +295,7 @@ accept_one(struct mapserver *server)
     server->waiting = peer == NULL;
     if (peer == NULL)
         return;
-    conn_init(&peer->conn, server->kind, &server->daemon->loop,
+    conn_init(&peer->conn, server->local.kind, &server->daemon->loop,
               &server->daemon->scratch, &events);
     uv_timer_init(&server->daemon->loop, &peer->timer);
     peer->server = server;
@@ -331,12 +306,11 @@ accept_one(struct mapserver *server)
     peer->query.on_answer = on_answer;
     TAILQ_INSERT_TAIL(&server->peers, peer, next);
     server->peer_count++;
-    if (uv_accept(&server->uv.stream, &peer->conn.uv.stream) != 0 ||
-        !is_local(peer)) {
+    if (!local_accept(&server->local, &peer->conn)) {
         close_peer(peer);
         return;
     }
-    if (server->kind == CONN_TCP)
+    if (server->local.kind == CONN_TCP)
         uv_tcp_nodelay(&peer->conn.uv.tcp, 1);
     uv_timer_start(&peer->timer, on_patience_over, IDLE_TIME, 0);
     conn_read(&peer->conn);
@@ -360,74 +334,47 @@ static void
 complain(const struct mapserver *server, struct slice why, struct buf *errors)
 {
     buf_printf(errors, "socketmap.listen: %.*s: %.*s\n",
-               SLICE_ARG(server->conf.address.text), SLICE_ARG(why));
-}
-
-/* 0, or an error of libuv; the handle exists afterwards. */
-static int
-adopt(struct mapserver *server, int fd)
-{
-    uv_loop_t *loop = &server->daemon->loop;
-
-    if (server->kind == CONN_UNIX) {
-        uv_pipe_init(loop, &server->uv.pipe, 0);
-        return uv_pipe_open(&server->uv.pipe, fd);
-    }
-    uv_tcp_init(loop, &server->uv.tcp);
-    return uv_tcp_open(&server->uv.tcp, fd);
+               SLICE_ARG(server->local.conf.address.text), SLICE_ARG(why));
 }
 
 struct mapserver *
 mapserver_open(struct daemon *daemon, struct inherited *inherited,
                struct buf *errors)
 {
-    const struct conf_address *address = &daemon->conf->socketmap.listen;
-    struct mapserver *server;
+    struct local_wish wish = {
+        .name = SLICE("socketmap"),
+        .address = &daemon->conf->socketmap.listen,
+        .mode = UNIX_MODE,
+    };
     struct buf why = { 0 };
-    int fd;
 
     if (!daemon->conf->socketmap.enabled)
         return NULL;
-    server = mem_alloc(sizeof(*server));
+    struct mapserver *server = mem_alloc(sizeof(*server));
     server->daemon = daemon;
-    server->kind = address->kind == CONF_UNIX ? CONN_UNIX : CONN_TCP;
     TAILQ_INIT(&server->peers);
-    server->conf.name = SLICE_OF("socketmap");
-    server->conf.mode = UNIX_MODE;
-    server->conf.address = *address;
-    server->conf.address.text = arena_copy(&server->arena, address->text);
-    server->conf.address.host = arena_copy(&server->arena, address->host);
-    server->conf.address.path = arena_copy(&server->arena, address->path);
-
-    fd = inherited_find(inherited, &server->conf);
-    if (fd < 0) {
-        fd = socket_bind(&server->conf, &why);
-        server->made = fd >= 0 && server->kind == CONN_UNIX;
-    }
-    if (fd < 0) {
+    bool opened =
+        local_open(&server->local, &daemon->loop, inherited, &wish, &why);
+    if (why.len != 0)
         complain(server, buf_slice(&why), errors);
-        buf_free(&why);
-        arena_free(&server->arena);
+    buf_free(&why);
+    if (!opened) {
+        local_free(&server->local);
         free(server);
         return NULL;
     }
-    int error = adopt(server, fd);
-    server->uv.handle.data = server;
+    server->local.uv.handle.data = server;
     server->client = mapclient_open(daemon);
     server->client_open = true;
-    if (error != 0) {
-        close(fd);
-        complain(server, slice_from(uv_strerror(error)), errors);
-    }
     return server;
 }
 
 bool
 mapserver_listen(struct mapserver *server, struct buf *errors)
 {
-    int error = server == NULL
-                    ? 0
-                    : uv_listen(&server->uv.stream, BACKLOG, on_connection);
+    int error = server == NULL ? 0
+                               : uv_listen(&server->local.uv.stream, BACKLOG,
+                                           on_connection);
 
     if (error != 0)
         complain(server, slice_from(uv_strerror(error)), errors);
@@ -442,9 +389,7 @@ mapserver_close(struct mapserver *server)
     if (server == NULL || server->closing)
         return;
     server->closing = true;
-    if (server->made)
-        unlink(server->conf.address.path.ptr); /* a copy: a C string */
-    uv_close(&server->uv.handle, NULL);
+    local_close(&server->local);
     while ((peer = TAILQ_FIRST(&server->peers)) != NULL)
         close_peer(peer);
     end_closing(server);
@@ -456,6 +401,6 @@ mapserver_free(struct mapserver *server)
     if (server == NULL)
         return;
     mapclient_free(server->client);
-    arena_free(&server->arena);
+    local_free(&server->local);
     free(server);
 }
