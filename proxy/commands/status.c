@@ -83,7 +83,7 @@ fetch(const struct conf_address *address, const char *path, struct buf *body)
 {
     struct buf request = { 0 };
     char octets[8192];
-    ssize_t count;
+    ssize_t count = -1;
     int fd = dial(address);
     bool sent;
 
