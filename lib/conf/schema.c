@@ -127,7 +127,8 @@ const struct conf_setting conf_settings[] = {
     { "dkim.oversign", CONF_STRINGS, NULL, NULL, 0, 0,
       "Fields named once more than they occur, so that none can be added." },
     { "dkim.expire", CONF_DURATION, "0s", NULL, 0, 1000 * DAY,
-      "Validity of signatures (x=); \"0s\": no limit." },
+      "Validity of signatures (x=): \"7d\" or more, as mail waits in queues "
+      "for days; \"0s\": no limit." },
     { "dkim.on_error", CONF_CHOICE, "defer", "defer|send", 0, 0,
       "When a key cannot sign." },
 

@@ -1,6 +1,10 @@
 /* The group dkim: lists of field names, and the keys. */
 #include "build.h"
 
+enum {
+    EXPIRE_DAYS_MIN = 7
+};
+
 static bool
 holds(const struct dkim_names *list, struct slice name)
 {
@@ -60,11 +64,30 @@ load_keys(const struct conf_reading *r, struct conf *conf)
     buf_free(&warnings);
 }
 
-void
-conf_build_dkim(const struct conf_reading *r, struct conf *conf)
+/* Mail waits in queues for five days, and a signature that expires there
+ * harms the message that it was made for. */
+static void
+build_expire(const struct conf_reading *r, struct conf *conf)
 {
     struct conf_got expire = conf_get(r, NULL, "dkim.expire");
 
+    conf->dkim.expire_seconds = (int64_t)(expire.number / 1000);
+    if (expire.number % 1000 != 0)
+        conf_error_setting(r, "dkim.expire", "%s: whole seconds are wanted",
+                           conf_quote(r, expire.text));
+    else if (expire.number != 0 &&
+             conf->dkim.expire_seconds < EXPIRE_DAYS_MIN * 86400)
+        conf_error_setting(r, "dkim.expire",
+                           "%s is less than %dd: signatures would expire while "
+                           "mail waits in queues; write \"%dd\" or more, or "
+                           "\"0s\"",
+                           conf_quote(r, expire.text), EXPIRE_DAYS_MIN,
+                           EXPIRE_DAYS_MIN);
+}
+
+void
+conf_build_dkim(const struct conf_reading *r, struct conf *conf)
+{
     conf->dkim.key_directory =
         arena_copy(r->arena, conf_get(r, NULL, "dkim.key_directory").text);
     conf->dkim.sign_forwarded = conf_get(r, NULL, "dkim.sign_forwarded").truth;
@@ -72,10 +95,7 @@ conf_build_dkim(const struct conf_reading *r, struct conf *conf)
     conf->dkim.sign_mismatch =
         conf_get(r, NULL, "dkim.from_mismatch").number == 1;
     conf->dkim.send_on_error = conf_get(r, NULL, "dkim.on_error").number == 1;
-    conf->dkim.expire_seconds = (int64_t)(expire.number / 1000);
-    if (expire.number % 1000 != 0)
-        conf_error_setting(r, "dkim.expire", "%s: whole seconds are wanted",
-                           conf_quote(r, expire.text));
+    build_expire(r, conf);
     build_names(r, "dkim.headers", &dkim_default_headers, &conf->dkim.headers);
     build_names(r, "dkim.oversign", &dkim_default_oversign,
                 &conf->dkim.oversign);

@@ -351,6 +351,13 @@ static const struct row rows[] = {
     { "a field twice",
       LISTENER "dkim = { oversign = ( \"From\", \"from\" ); };\n",
       { "2: dkim.oversign[1]: \"from\" stands in the list twice" } },
+    { "signatures that expire in a queue",
+      LISTENER "dkim = { expire = \"167h\"; };\n",
+      { "2: dkim.expire: \"167h\" is less than 7d: signatures would expire "
+        "while mail waits in queues; write \"7d\" or more, or \"0s\"" } },
+    { "signatures that expire between two seconds",
+      LISTENER "dkim = { expire = \"604800500ms\"; };\n",
+      { "2: dkim.expire: \"604800500ms\": whole seconds are wanted" } },
     { "a key directory that is not there",
       LISTENER "dkim = { key_directory = \"@DIR@/absent\"; };\n",
       { "2: dkim.key_directory: \"@DIR@/absent\" does not exist; make it "
