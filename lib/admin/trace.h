@@ -1,11 +1,17 @@
 /*
  * One message's way through the log: the lines of the front smtpd, of Onward,
- * of re-injection, delivery and bounce, joined by queue ids ("queued as ID" in
- * the final reply is what joins the two Postfix halves).
+ * of re-injection, delivery and bounce.
  *
- * The log is read several times: trace_learn with every line until a whole
- * reading taught nothing new, then once more with trace_collect. Only lines of
- * the story are kept.
+ * What was taken is joined by queue ids: "queued as ID" in the final reply is
+ * what the two Postfix halves share, and Onward's "queued=" names the others of
+ * a message that became several. What was refused has no queue id: Postfix'
+ * line that quotes the refusal and Onward's own are paired by the recipient
+ * and the words of the reply, each with the nearest one.
+ *
+ * The log is read several times, trace_start before each: once with trace_pair,
+ * with trace_learn until a whole reading taught nothing new, and once more with
+ * trace_collect. Only lines of the story are kept; the time is linear in the
+ * length of the log.
  */
 #ifndef ONWARD_ADMIN_TRACE_H
 #define ONWARD_ADMIN_TRACE_H
@@ -13,8 +19,9 @@
 #include "base.h"
 
 enum {
-    TRACE_IDS_MAX = 1000,   /* queue ids followed */
-    TRACE_LINES_MAX = 20000 /* lines kept */
+    TRACE_IDS_MAX = 1000,     /* ids followed */
+    TRACE_LINES_MAX = 20000,  /* lines kept */
+    TRACE_PAIRS_MAX = 1000000 /* refusals paired */
 };
 
 struct trace;
@@ -23,6 +30,9 @@ struct trace;
 struct trace *trace_new(struct slice what);
 void trace_free(struct trace *trace);
 
+/* A reading of the log begins; every line of it is given, in order. */
+void trace_start(struct trace *trace);
+void trace_pair(struct trace *trace, struct slice line);
 /* Was there something new? */
 bool trace_learn(struct trace *trace, struct slice line);
 void trace_collect(struct trace *trace, struct slice line);

@@ -216,6 +216,25 @@ put_delays(struct relay_session *s, struct log_line *line)
     buf_free(&text);
 }
 
+/* The queue ids, where the reply does not name all that upstream has taken: a
+ * message of several transactions, or the client was told 451. */
+static void
+put_queued(struct relay_session *s, struct log_line *line,
+           enum relay_result result)
+{
+    struct slice list[OUTBOUNDS_MAX];
+    size_t count = 0;
+
+    for (unsigned i = 0; i < s->outbound_count; i++) {
+        const struct smtp_reply *final = &s->outbounds[i]->final;
+        struct slice id = smtp_reply_queue_id(final);
+        if (final->code >= 200 && final->code < 300 && id.len != 0)
+            list[count++] = id;
+    }
+    if (count > (result == RELAY_ACCEPTED ? 1 : 0))
+        log_words(line, "queued", list, count);
+}
+
 static void
 tell_observer(struct relay_session *s, enum relay_result result,
               enum outcome outcome)
@@ -278,6 +297,7 @@ journal_transaction(struct relay_session *s, enum relay_result result,
     log_value(&line, "status", slice_from(status_word(result)));
     if (result != RELAY_ACCEPTED && result != RELAY_DISCARDED)
         log_value(&line, "reason", slice_from(outcome_reason(outcome)));
+    put_queued(s, &line, result);
     put_reply(&line, reply);
     log_end(&line, &s->shared->log);
     arena_free(&shown.arena);

@@ -1,17 +1,83 @@
 /*
- * LMDB files as Postfix reads and writes them: one file, no lock file. LMDB's
- * own locks and Postfix' do not know of each other, so LMDB's are off and
- * Postfix' are honoured: an fcntl lock on the whole file, shared, held for
- * one look-up and never waited for.
+ * The reader of LMDB files as Postfix writes them: one file, no lock file.
+ * LMDB's own library maps the file and believes it: one that is damaged, or
+ * cut while it is open, ends the process that reads it. So we read pages
+ * ourselves, as the library writes them (data version 1), and believe nothing:
+ *
+ *     two pages with a meta each; the one of the later transaction counts
+ *     branch pages: nodes (key, number of a page below)
+ *     leaf pages: nodes (key, value), or the number of the overflow pages
+ *     that hold a long value
+ *
+ * Numbers are the machine's, of its word size. Entries of one page are
+ * ordered; a table of positions, at its start, grows towards them.
+ *
+ * postmap locks the whole file while it writes. We hold a shared lock for one
+ * look-up and never wait for it.
  */
 #include "backend.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <lmdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#ifdef F_OFD_SETLK
+/* A lock of this descriptor: closing another one of the same file, which a
+ * reload does, would drop a lock of the process. */
+#define SET_LOCK F_OFD_SETLK
+#else
+#define SET_LOCK F_SETLK
+#endif
+
+enum {
+    MAGIC = 0xBEEFC0DEu,
+    VERSION = 1,
+    PAGE_LEAST = 256,
+    PAGE_MOST = 65536,
+    DEPTH_MAX = 32,      /* LMDB's own */
+    DB_KINDS = 0x7E,     /* other orders, several values of a key */
+    NODE_HEAD = 8,       /* before the key */
+    READ_AT_ONCE = 4096, /* pages of most files */
+};
+
+enum page_flag {
+    PAGE_BRANCH = 0x01,
+    PAGE_LEAF = 0x02,
+    PAGE_OVERFLOW = 0x04,
+    PAGE_LEAF2 = 0x20, /* of values of one key */
+    PAGE_SUB = 0x40
+};
+
+enum node_flag {
+    NODE_BIG = 0x01, /* the value is on overflow pages */
+    NODE_SUB = 0x02, /* a database in the database */
+    NODE_DUP = 0x04,
+};
+
+struct page_head {
+    size_t number;
+    uint16_t pad, flags;
+    uint16_t lower, upper; /* the room between positions and nodes; of an
+                            * overflow page one number, how many there are */
+};
+
+struct db_head {
+    uint32_t page_size; /* of the first database; else unused */
+    uint16_t flags, depth;
+    size_t branch_pages, leaf_pages, overflow_pages;
+    size_t entries;
+    size_t root; /* all ones: it is empty */
+};
+
+struct meta {
+    uint32_t magic, version;
+    size_t address, map_size;
+    struct db_head free_pages, entries;
+    size_t last_page;
+    size_t transaction;
+};
 
 /* Does a NUL stand behind keys and values? Debian's postmap writes one, that
  * of others does not. What the first key shows holds for the file. */
@@ -22,10 +88,21 @@ enum ending {
 };
 
 struct lmdb {
-    MDB_env *env;
-    int fd; /* LMDB's own: closing another one would drop our locks */
+    int fd;
+    size_t page_size;
     enum ending ending;
+    char *page; /* for look-ups */
 };
+
+struct node {
+    struct slice key;
+    struct slice value; /* of a leaf; BIG: the number of its first page */
+    uint16_t flags;
+    uint32_t value_len;
+    size_t child; /* of a branch */
+};
+
+/* ---- the file ---------------------------------------------------------- */
 
 static bool
 lock(const struct lmdb *lmdb, short type)
@@ -34,98 +111,210 @@ lock(const struct lmdb *lmdb, short type)
     int rc;
 
     do
-        rc = fcntl(lmdb->fd, F_SETLK, &range);
+        rc = fcntl(lmdb->fd, SET_LOCK, &range);
     while (rc != 0 && errno == EINTR);
     return rc == 0;
 }
 
+static bool
+read_all(int fd, void *to, size_t len, uint64_t position)
+{
+    size_t done = 0;
+
+    while (done < len) {
+        ssize_t n =
+            pread(fd, (char *)to + done, len - done, (off_t)(position + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        done += (size_t)n;
+    }
+    return true;
+}
+
+static bool
+read_meta(int fd, uint64_t position, struct meta *meta)
+{
+    struct page_head head;
+    char octets[sizeof(head) + sizeof(*meta)];
+
+    if (!read_all(fd, octets, sizeof(octets), position))
+        return false;
+    memcpy(meta, octets + sizeof(head), sizeof(*meta));
+    const size_t size = meta->free_pages.page_size;
+    return meta->magic == MAGIC && meta->version == VERSION &&
+           size >= PAGE_LEAST && size <= PAGE_MOST && (size & (size - 1)) == 0;
+}
+
+/* The meta in force. */
+static bool
+read_metas(int fd, struct meta *meta)
+{
+    struct meta other;
+
+    if (!read_meta(fd, 0, meta) ||
+        !read_meta(fd, meta->free_pages.page_size, &other) ||
+        other.free_pages.page_size != meta->free_pages.page_size)
+        return false;
+    if (other.transaction > meta->transaction)
+        *meta = other;
+    return (meta->entries.flags & DB_KINDS) == 0;
+}
+
+static bool
+read_page(const struct lmdb *lmdb, size_t number, char *page,
+          struct page_head *head)
+{
+    if (number > (uint64_t)INT64_MAX / lmdb->page_size ||
+        !read_all(lmdb->fd, page, lmdb->page_size,
+                  (uint64_t)number * lmdb->page_size))
+        return false;
+    memcpy(head, page, sizeof(*head));
+    const unsigned kind = head->flags & (PAGE_BRANCH | PAGE_LEAF |
+                                         PAGE_OVERFLOW | PAGE_LEAF2 | PAGE_SUB);
+    return head->number == number &&
+           (kind == PAGE_BRANCH || kind == PAGE_LEAF) &&
+           head->lower > sizeof(*head) && head->lower % 2 == 0 &&
+           head->lower <= head->upper && head->upper <= lmdb->page_size;
+}
+
+static unsigned
+node_count(const struct page_head *head)
+{
+    return (unsigned)(head->lower - sizeof(*head)) / 2;
+}
+
+static bool
+node_at(const struct lmdb *lmdb, const char *page, const struct page_head *head,
+        unsigned index, struct node *node)
+{
+    uint16_t offset, key_len;
+    uint32_t low;
+
+    memcpy(&offset, page + sizeof(*head) + 2 * (size_t)index, 2);
+    if (offset < head->upper || offset + NODE_HEAD > lmdb->page_size)
+        return false;
+    const char *at = page + offset;
+    size_t left = lmdb->page_size - offset - NODE_HEAD;
+    memcpy(&low, at, 4);
+    memcpy(&node->flags, at + 4, 2);
+    memcpy(&key_len, at + 6, 2);
+    if (key_len > left)
+        return false;
+    left -= key_len;
+    node->key = (struct slice){ at + NODE_HEAD, key_len };
+    if ((head->flags & PAGE_BRANCH) != 0) {
+        node->child =
+            (size_t)(low | (sizeof(size_t) > 4 ? (uint64_t)node->flags : 0)
+                               << 32);
+        return true;
+    }
+    node->value_len = low;
+    const size_t here = (node->flags & NODE_BIG) != 0 ? sizeof(size_t) : low;
+    node->value = (struct slice){ at + NODE_HEAD + key_len, here };
+    return here <= left && (node->flags & (NODE_SUB | NODE_DUP)) == 0;
+}
+
+/* A value that lies on pages of its own. */
+static bool
+read_big(const struct lmdb *lmdb, const struct node *node, struct buf *value)
+{
+    struct page_head head;
+    struct stat st;
+    size_t number;
+    uint32_t pages;
+
+    memcpy(&number, node->value.ptr, sizeof(number));
+    if (fstat(lmdb->fd, &st) != 0 ||
+        number > (uint64_t)st.st_size / lmdb->page_size)
+        return false;
+    const uint64_t position = (uint64_t)number * lmdb->page_size;
+    if (!read_all(lmdb->fd, &head, sizeof(head), position))
+        return false;
+    memcpy(&pages, &head.lower, sizeof(pages));
+    const uint64_t end = sizeof(head) + (uint64_t)node->value_len;
+    buf_clear(value);
+    if (head.number != number || (head.flags & PAGE_OVERFLOW) == 0 ||
+        end > (uint64_t)pages * lmdb->page_size ||
+        end > (uint64_t)st.st_size - position ||
+        !buf_try_reserve(value, node->value_len) ||
+        !read_all(lmdb->fd, value->ptr, node->value_len,
+                  position + sizeof(head)))
+        return false;
+    value->len = node->value_len;
+    return true;
+}
+
+/* ---- opening ----------------------------------------------------------- */
+
 struct lmdb *
 lmdb_open(const char *path, struct table_stat *stat, const char **why)
 {
-    struct lmdb *lmdb = mem_alloc(sizeof(*lmdb));
+    struct meta meta;
     struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-    int rc = mdb_env_create(&lmdb->env);
-    if (rc == 0)
-        rc = mdb_env_open(lmdb->env, path,
-                          MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK, 0);
-    if (rc == 0)
-        rc = mdb_env_get_fd(lmdb->env, &lmdb->fd);
-    if (rc == 0 && fstat(lmdb->fd, &st) != 0)
-        rc = errno;
-    if (rc != 0) {
-        *why = mdb_strerror(rc);
-        lmdb_close(lmdb);
-        return NULL;
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        *why = strerror(errno);
+        goto out;
+    }
+    if (!S_ISREG(st.st_mode) || !read_metas(fd, &meta)) {
+        *why = "is no lmdb file as postmap writes it, or is damaged";
+        goto out;
     }
     table_stat_from(&st, stat);
+    struct lmdb *lmdb = mem_alloc(sizeof(*lmdb));
+    lmdb->fd = fd;
+    lmdb->page_size = meta.free_pages.page_size;
+    lmdb->page = mem_alloc(lmdb->page_size);
     return lmdb;
+out:
+    if (fd >= 0)
+        close(fd);
+    return NULL;
 }
 
 void
 lmdb_close(struct lmdb *lmdb)
 {
-    mdb_env_close(lmdb->env);
+    close(lmdb->fd);
+    free(lmdb->page);
     free(lmdb);
 }
 
-/* A read transaction under the lock. */
+uint64_t
+lmdb_count(const struct lmdb *lmdb)
+{
+    struct meta meta;
+
+    return read_metas(lmdb->fd, &meta) ? meta.entries.entries : 0;
+}
+
+/* ---- looking up -------------------------------------------------------- */
+
 static enum table_status
-begin(const struct lmdb *lmdb, MDB_txn **txn, MDB_dbi *dbi)
+begin(const struct lmdb *lmdb, struct meta *meta)
 {
     if (!lock(lmdb, F_RDLCK))
         return errno == EAGAIN || errno == EACCES ? TABLE_BUSY : TABLE_ERROR;
-    int rc = mdb_txn_begin(lmdb->env, NULL, MDB_RDONLY, txn);
-    if (rc == MDB_MAP_RESIZED) {
-        /* postmap needed a larger map. Nothing of ours points into the old
-         * one: values are copied out. */
-        rc = mdb_env_set_mapsize(lmdb->env, 0);
-        if (rc == 0)
-            rc = mdb_txn_begin(lmdb->env, NULL, MDB_RDONLY, txn);
-    }
-    if (rc == 0) {
-        rc = mdb_dbi_open(*txn, NULL, 0, dbi);
-        if (rc == 0)
-            return TABLE_FOUND;
-        mdb_txn_abort(*txn);
-    }
+    if (read_metas(lmdb->fd, meta) &&
+        meta->free_pages.page_size == lmdb->page_size)
+        return TABLE_FOUND;
     lock(lmdb, F_UNLCK);
     return TABLE_ERROR;
 }
 
 static void
-end(const struct lmdb *lmdb, MDB_txn *txn)
+end(const struct lmdb *lmdb)
 {
-    mdb_txn_abort(txn);
     lock(lmdb, F_UNLCK);
-}
-
-static struct slice
-slice_of(MDB_val val)
-{
-    return (struct slice){ val.mv_data, val.mv_size };
 }
 
 static bool
 ends_with_nul(struct slice s)
 {
     return s.len != 0 && s.ptr[s.len - 1] == '\0';
-}
-
-static int
-learn_ending(struct lmdb *lmdb, MDB_txn *txn, MDB_dbi dbi)
-{
-    MDB_cursor *cursor;
-    MDB_val key, value;
-
-    int rc = mdb_cursor_open(txn, dbi, &cursor);
-    if (rc != 0)
-        return rc;
-    rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-    mdb_cursor_close(cursor);
-    if (rc == 0)
-        lmdb->ending = ends_with_nul(slice_of(key)) ? ENDING_NUL : ENDING_BARE;
-    return rc;
 }
 
 static struct slice
@@ -137,176 +326,204 @@ without_ending(const struct lmdb *lmdb, struct slice s)
 }
 
 static int
-get(struct lmdb *lmdb, MDB_txn *txn, MDB_dbi dbi, struct slice key,
-    MDB_val *found)
+compare(struct slice a, struct slice b)
+{
+    const size_t len = a.len < b.len ? a.len : b.len;
+    const int order = len == 0 ? 0 : memcmp(a.ptr, b.ptr, len);
+
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+/* The first node whose key is not below the wanted one, its number. Of a
+ * branch the first key stands for all that is less, whatever it holds. */
+static bool
+search_page(const struct lmdb *lmdb, const struct page_head *head,
+            struct slice wanted, unsigned *index, bool *equal)
+{
+    unsigned low = (head->flags & PAGE_BRANCH) != 0 ? 1 : 0;
+    unsigned high = node_count(head);
+    struct node node;
+
+    *equal = false;
+    while (low < high) {
+        const unsigned middle = low + (high - low) / 2;
+        if (!node_at(lmdb, lmdb->page, head, middle, &node))
+            return false;
+        const int order = compare(node.key, wanted);
+        if (order == 0) {
+            *index = middle;
+            *equal = true;
+            return true;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *index = low;
+    return true;
+}
+
+/* To the node of the key; of a key that is NULL, to the very first. The node
+ * points into lmdb->page. */
+static enum table_status
+find(const struct lmdb *lmdb, const struct meta *meta, struct slice wanted,
+     struct node *node)
+{
+    struct page_head head;
+    size_t number = meta->entries.root;
+    unsigned index = 0;
+    bool equal = wanted.ptr == NULL;
+
+    if (number == SIZE_MAX)
+        return TABLE_MISS;
+    for (unsigned depth = 0; depth < DEPTH_MAX; depth++) {
+        if (!read_page(lmdb, number, lmdb->page, &head) ||
+            (wanted.ptr != NULL &&
+             !search_page(lmdb, &head, wanted, &index, &equal)))
+            return TABLE_ERROR;
+        const bool is_leaf = (head.flags & PAGE_LEAF) != 0;
+        if (is_leaf && !equal)
+            return TABLE_MISS;
+        if (!is_leaf && index != 0 && !equal)
+            index--;
+        if (!node_at(lmdb, lmdb->page, &head, index, node))
+            return TABLE_ERROR;
+        if (is_leaf)
+            return TABLE_FOUND;
+        number = node->child;
+    }
+    return TABLE_ERROR;
+}
+
+static enum table_status
+learn_ending(struct lmdb *lmdb, const struct meta *meta)
+{
+    struct node first;
+    const enum table_status status =
+        find(lmdb, meta, (struct slice){ 0 }, &first);
+
+    if (status == TABLE_FOUND)
+        lmdb->ending = ends_with_nul(first.key) ? ENDING_NUL : ENDING_BARE;
+    return status;
+}
+
+static enum table_status
+get(struct lmdb *lmdb, const struct meta *meta, struct slice key,
+    struct buf *value)
 {
     char text[SMTP_PATH_MAX + 1];
+    struct node node;
+    enum table_status status = TABLE_FOUND;
 
-    if (lmdb->ending == ENDING_UNKNOWN) {
-        int rc = learn_ending(lmdb, txn, dbi);
-        if (rc != 0)
-            return rc;
-    }
+    if (lmdb->ending == ENDING_UNKNOWN)
+        status = learn_ending(lmdb, meta);
+    if (status != TABLE_FOUND)
+        return status;
     /* No longer key is ever asked for or stored: LMDB's limit is 511. */
     if (key.len == 0 || key.len >= sizeof(text))
-        return MDB_NOTFOUND;
+        return TABLE_MISS;
     memcpy(text, key.ptr, key.len);
     text[key.len] = '\0';
-    MDB_val wanted = { .mv_size = key.len + (lmdb->ending == ENDING_NUL),
-                       .mv_data = text };
-    int rc = mdb_get(txn, dbi, &wanted, found);
-    return rc == MDB_BAD_VALSIZE ? MDB_NOTFOUND : rc;
+    struct slice wanted = { text, key.len + (lmdb->ending == ENDING_NUL) };
+    status = find(lmdb, meta, wanted, &node);
+    if (status != TABLE_FOUND)
+        return status;
+    if ((node.flags & NODE_BIG) != 0) {
+        if (!read_big(lmdb, &node, value))
+            return TABLE_ERROR;
+        value->len = without_ending(lmdb, buf_slice(value)).len;
+        return TABLE_FOUND;
+    }
+    buf_clear(value);
+    return buf_try_append(value, without_ending(lmdb, node.value))
+               ? TABLE_FOUND
+               : TABLE_ERROR;
 }
 
 enum table_status
 lmdb_get(struct lmdb *lmdb, struct slice key, struct buf *value)
 {
-    MDB_txn *txn;
-    MDB_dbi dbi;
-    MDB_val found;
-    enum table_status status = begin(lmdb, &txn, &dbi);
+    struct meta meta;
+    enum table_status status = begin(lmdb, &meta);
 
     if (status != TABLE_FOUND)
         return status;
-    int rc = get(lmdb, txn, dbi, key, &found);
-    if (rc == 0) {
-        buf_clear(value);
-        if (!buf_try_append(value, without_ending(lmdb, slice_of(found))))
-            status = TABLE_ERROR;
-    } else {
-        status = rc == MDB_NOTFOUND ? TABLE_MISS : TABLE_ERROR;
-    }
-    end(lmdb, txn);
+    status = get(lmdb, &meta, key, value);
+    end(lmdb);
     return status;
+}
+
+/* ---- all of it --------------------------------------------------------- */
+
+struct walk {
+    const struct lmdb *lmdb;
+    table_visit *visit;
+    void *ctx;
+    struct buf big;
+    uint64_t pages; /* there can still be: one that leads back to itself
+                     * would never end */
+    bool stopped;
+};
+
+static bool
+visit_node(struct walk *walk, const struct node *node)
+{
+    struct slice value = node->value;
+
+    if ((node->flags & NODE_BIG) != 0) {
+        if (!read_big(walk->lmdb, node, &walk->big))
+            return false;
+        value = buf_slice(&walk->big);
+    }
+    walk->stopped = !walk->visit(walk->ctx,
+                                 without_ending(walk->lmdb, node->key),
+                                 without_ending(walk->lmdb, value), 0);
+    return true;
+}
+
+static bool
+walk_page(struct walk *walk, size_t number, unsigned depth)
+{
+    struct page_head head;
+    struct node node;
+
+    if (depth == DEPTH_MAX || walk->pages-- == 0)
+        return false;
+    char *page = mem_alloc(walk->lmdb->page_size);
+    bool ok = read_page(walk->lmdb, number, page, &head);
+    const unsigned count = ok ? node_count(&head) : 0;
+    for (unsigned i = 0; ok && !walk->stopped && i < count; i++) {
+        ok = node_at(walk->lmdb, page, &head, i, &node);
+        if (ok)
+            ok = (head.flags & PAGE_LEAF) != 0
+                     ? visit_node(walk, &node)
+                     : walk_page(walk, node.child, depth + 1);
+    }
+    free(page);
+    return ok;
 }
 
 enum table_status
 lmdb_each(struct lmdb *lmdb, table_visit *visit, void *ctx)
 {
-    MDB_txn *txn;
-    MDB_dbi dbi;
-    MDB_cursor *cursor;
-    MDB_val key, value;
-    enum table_status status = begin(lmdb, &txn, &dbi);
+    struct walk walk = { .lmdb = lmdb, .visit = visit, .ctx = ctx };
+    struct meta meta;
+    struct stat st;
+    enum table_status status = begin(lmdb, &meta);
 
     if (status != TABLE_FOUND)
         return status;
-    int rc = learn_ending(lmdb, txn, dbi);
-    if (rc == 0)
-        rc = mdb_cursor_open(txn, dbi, &cursor);
-    if (rc == 0) {
-        while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
-            if (!visit(ctx, without_ending(lmdb, slice_of(key)),
-                       without_ending(lmdb, slice_of(value)), 0))
-                break;
-        mdb_cursor_close(cursor);
+    status = learn_ending(lmdb, &meta);
+    if (status == TABLE_MISS) {
+        status = TABLE_FOUND; /* it is empty */
+    } else if (status == TABLE_FOUND) {
+        if (fstat(lmdb->fd, &st) == 0)
+            walk.pages = (uint64_t)st.st_size / lmdb->page_size;
+        if (!walk_page(&walk, meta.entries.root, 0))
+            status = TABLE_ERROR;
     }
-    if (rc != 0 && rc != MDB_NOTFOUND)
-        status = TABLE_ERROR;
-    end(lmdb, txn);
+    buf_free(&walk.big);
+    end(lmdb);
     return status;
-}
-
-uint64_t
-lmdb_count(const struct lmdb *lmdb)
-{
-    MDB_stat stat;
-
-    return mdb_env_stat(lmdb->env, &stat) == 0 ? stat.ms_entries : 0;
-}
-
-/* ---- writing ----------------------------------------------------------- */
-
-struct put {
-    MDB_txn *txn;
-    MDB_dbi dbi;
-    struct buf key, value; /* with their NUL */
-    int rc;
-};
-
-static MDB_val
-with_nul(struct buf *b, struct slice s)
-{
-    buf_clear(b);
-    buf_append(b, s);
-    buf_putc(b, '\0');
-    return (MDB_val){ .mv_size = b->len, .mv_data = b->ptr };
-}
-
-static bool
-on_put(void *ctx, struct slice key, struct slice value, unsigned line)
-{
-    struct put *put = ctx;
-    MDB_val k = with_nul(&put->key, key);
-    MDB_val v = with_nul(&put->value, value);
-
-    (void)line;
-    put->rc = mdb_put(put->txn, put->dbi, &k, &v, MDB_NOOVERWRITE);
-    return put->rc == 0;
-}
-
-struct size {
-    size_t octets;
-};
-
-static bool
-on_size(void *ctx, struct slice key, struct slice value, unsigned line)
-{
-    struct size *size = ctx;
-
-    (void)line;
-    size->octets += key.len + value.len;
-    return true;
-}
-
-/* Room for the tree whatever its order: pages are at least a third full, and a
- * value may need whole pages of its own. The file grows only as needed. */
-static size_t
-map_size(const struct table *from)
-{
-    struct size size = { 0 };
-    const size_t mib = 1024 * 1024;
-
-    table_each(from, on_size, &size);
-    size_t octets = 4 * size.octets + 128 * (size_t)from->entries + 16 * mib;
-    return (octets + mib - 1) / mib * mib;
-}
-
-static int
-put_all(MDB_env *env, const struct table *from)
-{
-    struct put put = { 0 };
-
-    int rc = mdb_txn_begin(env, NULL, 0, &put.txn);
-    if (rc != 0)
-        return rc;
-    put.rc = mdb_dbi_open(put.txn, NULL, 0, &put.dbi);
-    if (put.rc == 0)
-        table_each(from, on_put, &put);
-    buf_free(&put.key);
-    buf_free(&put.value);
-    if (put.rc == 0)
-        return mdb_txn_commit(put.txn);
-    mdb_txn_abort(put.txn);
-    return put.rc;
-}
-
-bool
-lmdb_write(const char *path, const struct table *from, const char **why)
-{
-    MDB_env *env = NULL;
-
-    int rc = mdb_env_create(&env);
-    if (rc == 0)
-        rc = mdb_env_set_mapsize(env, map_size(from));
-    if (rc == 0)
-        rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_NOLOCK, 0600);
-    if (rc == 0)
-        rc = put_all(env, from);
-    if (rc == 0)
-        rc = mdb_env_sync(env, 1);
-    mdb_env_close(env);
-    *why = rc == MDB_BAD_VALSIZE ? "a key is longer than 510 octets"
-                                 : mdb_strerror(rc);
-    return rc == 0;
 }

@@ -8,10 +8,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     READINGS_MAX = 10
 };
+
+static bool
+pair(struct trace *trace, struct slice line)
+{
+    trace_pair(trace, line);
+    return false;
+}
 
 static bool
 collect(struct trace *trace, struct slice line)
@@ -31,6 +40,7 @@ read_file(FILE *file, struct trace *trace,
     bool learnt = false;
 
     rewind(file);
+    trace_start(trace);
     while ((len = getline(&line, &room, file)) > 0) {
         if (line[len - 1] == '\n')
             len--;
@@ -40,13 +50,16 @@ read_file(FILE *file, struct trace *trace,
     return learnt;
 }
 
-static int
-tell(struct trace *trace, FILE *file)
+/* How many stories there are in it. */
+static size_t
+tell(const char *what, FILE *file)
 {
+    struct trace *trace = trace_new(slice_from(what));
     struct buf out = { 0 };
     bool cut = false;
     size_t count;
 
+    read_file(file, trace, pair);
     for (int i = 0; i < READINGS_MAX && read_file(file, trace, trace_learn);
          i++)
         continue;
@@ -55,13 +68,36 @@ tell(struct trace *trace, FILE *file)
     fwrite(out.ptr, 1, out.len, stdout);
     if (cut)
         cli_error("there is more than is shown");
-    if (count == 0)
-        cli_error("the log says nothing of it");
     buf_free(&out);
-    return count == 0 ? CLI_NO : CLI_OK;
+    trace_free(trace);
+    return count;
 }
 
-/* The journal in the format of mail.log, as a file that can be rewound. */
+/* ---- where the log is --------------------------------------------------- */
+
+/* A file that can be rewound, of what cannot. */
+static FILE *
+keep(int from)
+{
+    FILE *file = tmpfile();
+    char octets[65536];
+    ssize_t count = 0;
+
+    while (file != NULL && (count = read(from, octets, sizeof(octets))) != 0) {
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0 ||
+            fwrite(octets, 1, (size_t)count, file) != (size_t)count)
+            break;
+    }
+    if (file != NULL && (count != 0 || fflush(file) != 0)) {
+        fclose(file);
+        file = NULL;
+    }
+    return file;
+}
+
+/* The journal in the format of mail.log. It may be larger than memory. */
 static FILE *
 read_journal(void)
 {
@@ -69,13 +105,68 @@ read_journal(void)
                                         "--no-pager", "-o",
                                         "short-iso",  "--facility=mail",
                                         NULL };
-    struct buf text = { 0 };
-    FILE *file = NULL;
+    FILE *file = tmpfile();
 
-    if (cli_run(argv, &text) == 0 && (file = tmpfile()) != NULL)
-        fwrite(text.ptr, 1, text.len, file);
-    buf_free(&text);
+    if (file != NULL && cli_run_into(argv, fileno(file)) != 0) {
+        fclose(file);
+        file = NULL;
+    }
     return file;
+}
+
+/* The places where a log is by itself, until one of them tells something: an
+ * old file may be left where now only the journal is written. */
+static int
+look_around(const char *what)
+{
+    static const char *const paths[] = { "/var/log/mail.log",
+                                         "/var/log/maillog", NULL };
+    size_t count = 0, read = 0;
+
+    for (size_t i = 0; count == 0 && i < sizeof(paths) / sizeof(paths[0]);
+         i++) {
+        FILE *file = paths[i] != NULL ? fopen(paths[i], "re") : read_journal();
+        if (file == NULL)
+            continue;
+        read++;
+        count = tell(what, file);
+        fclose(file);
+    }
+    if (read == 0) {
+        cli_error("neither /var/log/mail.log nor the journal can be read: be "
+                  "root or in the group adm, or name it: --file LOG");
+        return CLI_UNREACHABLE;
+    }
+    if (count == 0)
+        cli_error("neither mail.log nor the journal says anything of %s", what);
+    return count == 0 ? CLI_NO : CLI_OK;
+}
+
+static int
+look_in(const char *path, const char *what)
+{
+    bool standard = strcmp(path, "-") == 0;
+    FILE *file = standard ? keep(STDIN_FILENO) : fopen(path, "re");
+    struct stat st;
+    size_t count;
+
+    if (file != NULL && fstat(fileno(file), &st) == 0 &&
+        !S_ISREG(st.st_mode)) { /* a pipe: <(zcat mail.log.2.gz) */
+        FILE *pipe = file;
+        file = keep(fileno(pipe));
+        fclose(pipe);
+    }
+    if (file == NULL) {
+        cli_error("%s: %s", standard ? "standard input" : path,
+                  strerror(errno));
+        return CLI_UNREACHABLE;
+    }
+    count = tell(what, file);
+    fclose(file);
+    if (count == 0)
+        cli_error("%s says nothing of %s", standard ? "standard input" : path,
+                  what);
+    return count == 0 ? CLI_NO : CLI_OK;
 }
 
 int
@@ -86,8 +177,7 @@ command_trace(const struct cli *cli, int argc, char **argv)
         { NULL, 0, NULL, 0 },
     };
     const char *path = NULL;
-    FILE *file;
-    int letter, status;
+    int letter;
 
     (void)cli;
     while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -97,20 +187,6 @@ command_trace(const struct cli *cli, int argc, char **argv)
     }
     if (argc - optind != 1 || argv[optind][0] == '\0')
         return cli_usage(argv[0]);
-    file = fopen(path != NULL ? path : "/var/log/mail.log", "re");
-    if (file == NULL && path != NULL) {
-        cli_error("%s: %s", path, strerror(errno));
-        return CLI_UNREACHABLE;
-    }
-    if (file == NULL)
-        file = read_journal();
-    if (file == NULL) {
-        cli_error("there is no /var/log/mail.log, and no journal: --file FILE");
-        return CLI_UNREACHABLE;
-    }
-    struct trace *trace = trace_new(slice_from(argv[optind]));
-    status = tell(trace, file);
-    trace_free(trace);
-    fclose(file);
-    return status;
+    return path != NULL ? look_in(path, argv[optind])
+                        : look_around(argv[optind]);
 }

@@ -11,6 +11,7 @@ learn_all(struct trace *trace, struct slice rest)
 {
     bool learnt = false;
 
+    trace_start(trace);
     while (rest.len != 0)
         learnt = trace_learn(trace, slice_cut(&rest, '\n')) || learnt;
     return learnt;
@@ -28,9 +29,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 4096)
         return 0;
     struct trace *trace = trace_new(what);
+    trace_start(trace);
+    for (struct slice log = rest; log.len != 0;)
+        trace_pair(trace, slice_cut(&log, '\n'));
     while (learn_all(trace, rest))
         if (++readings > TRACE_IDS_MAX)
             abort();
+    trace_start(trace);
     while (rest.len != 0)
         trace_collect(trace, slice_cut(&rest, '\n'));
     trace_print(trace, &out, &cut);
