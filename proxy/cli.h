@@ -71,6 +71,10 @@ enum cli_run_errors {
 int cli_run_within(const char *const *argv, int limit_ms,
                    enum cli_run_errors errors, struct buf *out);
 
+/* Its standard output goes to a file of ours; no deadline. -1 without a word
+ * where there is no such program. */
+int cli_run_into(const char *const *argv, int fd);
+
 /* A blocking look-up for commands: socketmaps are asked over a socket with
  * the 2 s deadline. Fits relay_explain's `ask`. */
 struct table_answer cli_ask(void *ctx, const struct table_query *query,

@@ -61,8 +61,7 @@ spawn(const char *const *argv, const posix_spawn_file_actions_t *actions,
 
 /* The daemon blocks and ignores signals; programs it starts do not. */
 static int
-start(const char *const *argv, enum cli_run_errors errors, int out[2],
-      pid_t *pid)
+start(const char *const *argv, enum cli_run_errors errors, int out, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -70,7 +69,7 @@ start(const char *const *argv, enum cli_run_errors errors, int out[2],
 
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
-    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null",
                                      O_RDONLY, 0);
     if (errors == CLI_RUN_QUIET)
@@ -140,7 +139,7 @@ cli_run_within(const char *const *argv, int limit_ms,
 
     if (pipe2(pipe_fds, O_CLOEXEC) != 0)
         return -1;
-    int error = start(argv, errors, pipe_fds, &pid);
+    int error = start(argv, errors, pipe_fds[1], &pid);
     close(pipe_fds[1]);
     if (error != 0) {
         close(pipe_fds[0]);
@@ -165,4 +164,18 @@ int
 cli_run(const char *const *argv, struct buf *out)
 {
     return cli_run_within(argv, RUN_MS, CLI_RUN_SPEAK, out);
+}
+
+int
+cli_run_into(const char *const *argv, int fd)
+{
+    int status = 0;
+    pid_t pid;
+
+    if (start(argv, CLI_RUN_SPEAK, fd, &pid) != 0)
+        return -1;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }

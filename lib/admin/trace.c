@@ -157,10 +157,9 @@ read_half(struct slice text, struct half *half)
 {
     if (!trace_line_parse(text, &half->line))
         return false;
-    return half->line.onward
-               ? trace_line_is_refusal(&half->line, &half->recipients,
-                                       &half->reply)
-               : trace_line_quotes_refusal(&half->line);
+    return half->line.onward ? trace_line_is_refusal(
+                                   &half->line, &half->recipients, &half->reply)
+                             : trace_line_quotes_refusal(&half->line);
 }
 
 static bool

@@ -101,10 +101,8 @@ keep(int from)
 static FILE *
 read_journal(void)
 {
-    static const char *const argv[] = { "journalctl", "--quiet",
-                                        "--no-pager", "-o",
-                                        "short-iso",  "--facility=mail",
-                                        NULL };
+    static const char *const argv[] = { "journalctl", "--no-pager",      "-o",
+                                        "short-iso",  "--facility=mail", NULL };
     FILE *file = tmpfile();
 
     if (file != NULL && cli_run_into(argv, fileno(file)) != 0) {
