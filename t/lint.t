@@ -86,7 +86,7 @@ my %home = (
     'uv.h'        => qr{^proxy/},
     'libconfig.h' => qr{^lib/conf/load\.c$},
     'pcre2.h'     => qr{^lib/table/rules\.c$},
-    'lmdb.h'      => qr{^(?:lib/table/lmdb|proxy/daemon/senderstore)\.c$},
+    'lmdb.h'      => qr{^(?:lib/table/lmdb_write|proxy/daemon/senderstore)\.c$},
     'ares.h'      => qr{^proxy/dns\.c$},
     'idn2.h'      => qr{^lib/(?:mail/from|smtp/path)\.c$},
 );

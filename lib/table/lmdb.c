@@ -31,15 +31,15 @@
 #define SET_LOCK F_SETLK
 #endif
 
+static const uint32_t magic = 0xBEEFC0DE;
+
 enum {
-    MAGIC = 0xBEEFC0DEu,
     VERSION = 1,
     PAGE_LEAST = 256,
     PAGE_MOST = 65536,
-    DEPTH_MAX = 32,      /* LMDB's own */
-    DB_KINDS = 0x7E,     /* other orders, several values of a key */
-    NODE_HEAD = 8,       /* before the key */
-    READ_AT_ONCE = 4096, /* pages of most files */
+    DEPTH_MAX = 32,  /* LMDB's own */
+    DB_KINDS = 0x7E, /* other orders, several values of a key */
+    NODE_HEAD = 8,   /* before the key */
 };
 
 enum page_flag {
@@ -91,7 +91,6 @@ struct lmdb {
     int fd;
     size_t page_size;
     enum ending ending;
-    char *page; /* for look-ups */
 };
 
 struct node {
@@ -143,7 +142,7 @@ read_meta(int fd, uint64_t position, struct meta *meta)
         return false;
     memcpy(meta, octets + sizeof(head), sizeof(*meta));
     const size_t size = meta->free_pages.page_size;
-    return meta->magic == MAGIC && meta->version == VERSION &&
+    return meta->magic == magic && meta->version == VERSION &&
            size >= PAGE_LEAST && size <= PAGE_MOST && (size & (size - 1)) == 0;
 }
 
@@ -193,7 +192,7 @@ node_at(const struct lmdb *lmdb, const char *page, const struct page_head *head,
     uint32_t low;
 
     memcpy(&offset, page + sizeof(*head) + 2 * (size_t)index, 2);
-    if (offset < head->upper || offset + NODE_HEAD > lmdb->page_size)
+    if (offset < head->upper || (size_t)offset + NODE_HEAD > lmdb->page_size)
         return false;
     const char *at = page + offset;
     size_t left = lmdb->page_size - offset - NODE_HEAD;
@@ -205,9 +204,10 @@ node_at(const struct lmdb *lmdb, const char *page, const struct page_head *head,
     left -= key_len;
     node->key = (struct slice){ at + NODE_HEAD, key_len };
     if ((head->flags & PAGE_BRANCH) != 0) {
-        node->child =
-            (size_t)(low | (sizeof(size_t) > 4 ? (uint64_t)node->flags : 0)
-                               << 32);
+        uint64_t child = low;
+        if (sizeof(size_t) > 4)
+            child |= (uint64_t)node->flags << 32;
+        node->child = (size_t)child;
         return true;
     }
     node->value_len = low;
@@ -267,7 +267,6 @@ lmdb_open(const char *path, struct table_stat *stat, const char **why)
     struct lmdb *lmdb = mem_alloc(sizeof(*lmdb));
     lmdb->fd = fd;
     lmdb->page_size = meta.free_pages.page_size;
-    lmdb->page = mem_alloc(lmdb->page_size);
     return lmdb;
 out:
     if (fd >= 0)
@@ -279,7 +278,6 @@ void
 lmdb_close(struct lmdb *lmdb)
 {
     close(lmdb->fd);
-    free(lmdb->page);
     free(lmdb);
 }
 
@@ -337,8 +335,9 @@ compare(struct slice a, struct slice b)
 /* The first node whose key is not below the wanted one, its number. Of a
  * branch the first key stands for all that is less, whatever it holds. */
 static bool
-search_page(const struct lmdb *lmdb, const struct page_head *head,
-            struct slice wanted, unsigned *index, bool *equal)
+search_page(const struct lmdb *lmdb, const char *page,
+            const struct page_head *head, struct slice wanted, unsigned *index,
+            bool *equal)
 {
     unsigned low = (head->flags & PAGE_BRANCH) != 0 ? 1 : 0;
     unsigned high = node_count(head);
@@ -347,7 +346,7 @@ search_page(const struct lmdb *lmdb, const struct page_head *head,
     *equal = false;
     while (low < high) {
         const unsigned middle = low + (high - low) / 2;
-        if (!node_at(lmdb, lmdb->page, head, middle, &node))
+        if (!node_at(lmdb, page, head, middle, &node))
             return false;
         const int order = compare(node.key, wanted);
         if (order == 0) {
@@ -365,10 +364,10 @@ search_page(const struct lmdb *lmdb, const struct page_head *head,
 }
 
 /* To the node of the key; of a key that is NULL, to the very first. The node
- * points into lmdb->page. */
+ * points into page. */
 static enum table_status
 find(const struct lmdb *lmdb, const struct meta *meta, struct slice wanted,
-     struct node *node)
+     char *page, struct node *node)
 {
     struct page_head head;
     size_t number = meta->entries.root;
@@ -378,16 +377,16 @@ find(const struct lmdb *lmdb, const struct meta *meta, struct slice wanted,
     if (number == SIZE_MAX)
         return TABLE_MISS;
     for (unsigned depth = 0; depth < DEPTH_MAX; depth++) {
-        if (!read_page(lmdb, number, lmdb->page, &head) ||
+        if (!read_page(lmdb, number, page, &head) ||
             (wanted.ptr != NULL &&
-             !search_page(lmdb, &head, wanted, &index, &equal)))
+             !search_page(lmdb, page, &head, wanted, &index, &equal)))
             return TABLE_ERROR;
         const bool is_leaf = (head.flags & PAGE_LEAF) != 0;
         if (is_leaf && !equal)
             return TABLE_MISS;
         if (!is_leaf && index != 0 && !equal)
             index--;
-        if (!node_at(lmdb, lmdb->page, &head, index, node))
+        if (!node_at(lmdb, page, &head, index, node))
             return TABLE_ERROR;
         if (is_leaf)
             return TABLE_FOUND;
@@ -397,11 +396,11 @@ find(const struct lmdb *lmdb, const struct meta *meta, struct slice wanted,
 }
 
 static enum table_status
-learn_ending(struct lmdb *lmdb, const struct meta *meta)
+learn_ending(struct lmdb *lmdb, const struct meta *meta, char *page)
 {
     struct node first;
     const enum table_status status =
-        find(lmdb, meta, (struct slice){ 0 }, &first);
+        find(lmdb, meta, (struct slice){ 0 }, page, &first);
 
     if (status == TABLE_FOUND)
         lmdb->ending = ends_with_nul(first.key) ? ENDING_NUL : ENDING_BARE;
@@ -409,7 +408,7 @@ learn_ending(struct lmdb *lmdb, const struct meta *meta)
 }
 
 static enum table_status
-get(struct lmdb *lmdb, const struct meta *meta, struct slice key,
+get(struct lmdb *lmdb, const struct meta *meta, struct slice key, char *page,
     struct buf *value)
 {
     char text[SMTP_PATH_MAX + 1];
@@ -417,7 +416,7 @@ get(struct lmdb *lmdb, const struct meta *meta, struct slice key,
     enum table_status status = TABLE_FOUND;
 
     if (lmdb->ending == ENDING_UNKNOWN)
-        status = learn_ending(lmdb, meta);
+        status = learn_ending(lmdb, meta, page);
     if (status != TABLE_FOUND)
         return status;
     /* No longer key is ever asked for or stored: LMDB's limit is 511. */
@@ -426,7 +425,7 @@ get(struct lmdb *lmdb, const struct meta *meta, struct slice key,
     memcpy(text, key.ptr, key.len);
     text[key.len] = '\0';
     struct slice wanted = { text, key.len + (lmdb->ending == ENDING_NUL) };
-    status = find(lmdb, meta, wanted, &node);
+    status = find(lmdb, meta, wanted, page, &node);
     if (status != TABLE_FOUND)
         return status;
     if ((node.flags & NODE_BIG) != 0) {
@@ -449,7 +448,9 @@ lmdb_get(struct lmdb *lmdb, struct slice key, struct buf *value)
 
     if (status != TABLE_FOUND)
         return status;
-    status = get(lmdb, &meta, key, value);
+    char *page = mem_alloc(lmdb->page_size);
+    status = get(lmdb, &meta, key, page, value);
+    free(page);
     end(lmdb);
     return status;
 }
@@ -476,9 +477,9 @@ visit_node(struct walk *walk, const struct node *node)
             return false;
         value = buf_slice(&walk->big);
     }
-    walk->stopped = !walk->visit(walk->ctx,
-                                 without_ending(walk->lmdb, node->key),
-                                 without_ending(walk->lmdb, value), 0);
+    walk->stopped =
+        !walk->visit(walk->ctx, without_ending(walk->lmdb, node->key),
+                     without_ending(walk->lmdb, value), 0);
     return true;
 }
 
@@ -514,7 +515,9 @@ lmdb_each(struct lmdb *lmdb, table_visit *visit, void *ctx)
 
     if (status != TABLE_FOUND)
         return status;
-    status = learn_ending(lmdb, &meta);
+    char *page = mem_alloc(lmdb->page_size);
+    status = learn_ending(lmdb, &meta, page);
+    free(page);
     if (status == TABLE_MISS) {
         status = TABLE_FOUND; /* it is empty */
     } else if (status == TABLE_FOUND) {

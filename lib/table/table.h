@@ -255,9 +255,9 @@ void cdb_writer_free(struct cdb_writer *writer);
 /* ---- lmdb writer -------------------------------------------------------- */
 
 /*
- * All entries of a table into a new LMDB file at path, as postmap makes them
- * (a NUL behind keys and values), written to disk. The file may exist if it is
- * empty. False: *why is the reason.
+ * All entries of a texthash into a new LMDB file at path, as postmap makes them
+ * (a NUL behind keys and values); no fsync. The file may exist if it is empty.
+ * False: *why is the reason.
  */
 bool lmdb_write(const char *path, const struct table *from, const char **why);
 

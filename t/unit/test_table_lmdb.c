@@ -262,8 +262,8 @@ refuses_what_is_no_lmdb(void **state)
         { "lmdb:/nonexistent/x",
           "/nonexistent/x.lmdb: No such file or directory\n" },
         { "lmdb:" TEST_DATA "/table/text",
-          TEST_DATA "/table/text.lmdb: MDB_INVALID: File is not an LMDB "
-                    "file\n" },
+          TEST_DATA "/table/text.lmdb: is no lmdb file as postmap writes it, "
+                    "or is damaged\n" },
     };
 
     (void)state;
