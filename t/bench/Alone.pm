@@ -10,7 +10,8 @@ my %label = (
     ed25519 => 'Ed25519',
     rsa4096 => 'RSA-4096',
 );
-my @keys = qw(rsa2048 ed25519 rsa4096);
+my @keys     = qw(rsa2048 ed25519 rsa4096);
+my @contents = qw(text base64 blanks);
 
 sub median (@values) {
     @values = sort { $a <=> $b } @values;
@@ -30,6 +31,54 @@ sub run_once ($program, $seconds) {
     return \%cost;
 }
 
+# What `openssl speed` says of itself: { rsa2048 => signatures a second of CPU,
+# ed25519 => likewise, sha256 => octets a second }.
+sub openssl_speed () {
+    my %speed;
+    open my $pipe, '-|', '(openssl speed -mr -seconds 1 rsa2048 ed25519 &&'
+        . ' openssl speed -mr -seconds 1 -bytes 16384 sha256) 2>/dev/null'
+        or die "openssl: $!\n";
+    while (<$pipe>) {
+        $speed{rsa2048} = $1 if /^\+F2:\d+:2048:([\d.]+):/;
+        $speed{ed25519} = $1 if /^\+F6:\d+:\d+:Ed25519:([\d.]+):/;
+        $speed{sha256}  = $1 if /^\+F:\d+:sha256:([\d.]+)$/;
+    }
+    close $pipe;
+    for my $what (qw(rsa2048 ed25519 sha256)) {
+        die "openssl speed does not say how fast $what is\n" if !$speed{$what};
+    }
+    return \%speed;
+}
+
+# Our share of it: signatures of 10 KiB messages, and the octets of large
+# bodies that are made canonical and hashed.
+my $large = 25_000_000;
+my %of_openssl = (
+    'openssl speed rsa2048'          => [ 'sign rsa2048 10240', 'rsa2048' ],
+    'openssl speed ed25519'          => [ 'sign ed25519 10240', 'ed25519' ],
+    'openssl speed sha256, text'     => [ "body-text - $large", 'sha256' ],
+    'openssl speed sha256, base64'   => [ "body-base64 - $large", 'sha256' ],
+    'openssl speed sha256, hash alone' => [ "sha256 - $large", 'sha256' ],
+);
+
+sub beside_openssl (@rounds) {
+    my @results;
+    for my $name (sort keys %of_openssl) {
+        my ($task, $what) = @{ $of_openssl{$name} };
+        my $units = $what eq 'sha256' ? $large : 1;
+        push @results,
+            {
+            what   => 'openssl',
+            name   => $name,
+            rate   => median(map { 1e6 * $units / $_->{$task} } @rounds),
+            theirs => median(map { $_->{openssl}{$what} } @rounds),
+            share  => median(map {
+                1e6 * $units / $_->{$task} / $_->{openssl}{$what} } @rounds),
+            };
+    }
+    return @results;
+}
+
 # Each ratio is taken within one round; the median of these is what counts.
 sub measure ($bench, %o) {
     my @rounds;
@@ -37,8 +86,9 @@ sub measure ($bench, %o) {
         my @programs = map {"$bench/t/bench/bench-$_"} qw(sign opendkim);
         @programs = reverse @programs if $round % 2 == 0;
         push @rounds, { map { %{ run_once($_, $o{seconds}) } } @programs };
+        $rounds[-1]{openssl} = openssl_speed();
     }
-    my @results;
+    my @results = beside_openssl(@rounds);
     for my $key (@keys) {
         for my $size (1024, 10240, 102400, 1048576) {
             my (%row, %runs);
@@ -58,20 +108,9 @@ sub measure ($bench, %o) {
                 { what => 'sign', name => $label{$key}, size => $size, %row };
         }
     }
-    for my $content (qw(text base64 blanks)) {
-        my $size = 1048576;
-        my @mine = map { $_->{"body-$content - $size"} } @rounds;
-        my @hash = map { $_->{"sha256 - $size"} } @rounds;
-        push @results,
-            {
-            what  => 'canonicalization',
-            name  => $content,
-            size  => $size,
-            us    => median(@mine),
-            alone => median(map { $mine[$_] - $hash[$_] } 0 .. $#rounds),
-            share => median(map { $hash[$_] / $mine[$_] } 0 .. $#rounds),
-            };
-    }
+    push @results, map { canonicalization($_, @rounds) }
+        map { my $size = $_; map { [ $_, $size ] } @contents }
+        (1048576, $large);
     for my $name (qw(srs-forward srs-reverse alias)) {
         push @results,
             { what => 'alone', name => $name,
@@ -80,8 +119,25 @@ sub measure ($bench, %o) {
     return @results;
 }
 
+sub canonicalization ($row, @rounds) {
+    my ($content, $size) = @$row;
+    my @mine = map { $_->{"body-$content - $size"} } @rounds;
+    my @hash = map { $_->{"sha256 - $size"} } @rounds;
+    return {
+        what  => 'canonicalization',
+        name  => $content,
+        size  => $size,
+        us    => median(@mine),
+        alone => median(map { $mine[$_] - $hash[$_] } 0 .. $#rounds),
+        share => median(map { $hash[$_] / $mine[$_] } 0 .. $#rounds),
+    };
+}
+
 sub size_text ($size) {
-    return $size < 1048576 ? $size / 1024 . ' KiB' : $size / 1048576 . ' MiB';
+    return
+          $size == $large  ? '25 MB'
+        : $size < 1048576 ? $size / 1024 . ' KiB'
+        :                   $size / 1048576 . ' MiB';
 }
 
 sub report (@results) {
@@ -96,13 +152,20 @@ sub report (@results) {
             ? sprintf('%.2f', $r->{times_libopendkim})
             : '';
     }
-    printf "\nbody of 1 MiB: canonicalization and hash\n";
-    printf "  %-10s %10s %24s %14s\n", '', 'MB/s', 'canonicalization MB/s',
-        'of SHA-256';
+    printf "\nbody: canonicalization and hash\n";
+    printf "  %-10s %8s %10s %24s %14s\n", '', '', 'MB/s',
+        'canonicalization MB/s', 'of SHA-256';
     for my $r (grep { $_->{what} eq 'canonicalization' } @results) {
-        printf "  %-10s %10.0f %24.0f %12.1f %%\n", $r->{name},
-            $r->{size} / $r->{us}, $r->{size} / max($r->{alone}, 1),
-            100 * $r->{share};
+        printf "  %-10s %8s %10.0f %24.0f %12.1f %%\n", $r->{name},
+            size_text($r->{size}), $r->{size} / $r->{us},
+            $r->{size} / max($r->{alone}, 1), 100 * $r->{share};
+    }
+    printf "\nbeside `openssl speed` (10 KiB messages, 25 MB bodies)\n";
+    for my $r (grep { $_->{what} eq 'openssl' } @results) {
+        my $unit = $r->{rate} > 1e6 ? 1e6 : 1;
+        printf "  %-34s %8.0f of %8.0f %-4s %6.1f %%\n", $r->{name},
+            $r->{rate} / $unit, $r->{theirs} / $unit,
+            $unit == 1 ? '/s' : 'MB/s', 100 * $r->{share};
     }
     printf "\naddresses\n";
     my %text = (

@@ -19,6 +19,7 @@ static const int64_t now = 1795426198;
 
 enum {
     TASKS_MAX = 40,
+    LARGE = 25000000, /* octets of a large message */
     ALIASES = 100000,
 };
 
@@ -300,6 +301,7 @@ main(int argc, char **argv)
     };
     struct message texts[SIZES] = { 0 };
     struct message bodies[CONTENTS] = { 0 };
+    struct message large[CONTENTS] = { 0 };
     struct signing signings[KINDS * SIZES] = { 0 };
     struct limit limits[KINDS] = { 0 };
     struct dkim_key *keys[KINDS];
@@ -323,7 +325,10 @@ main(int argc, char **argv)
     for (size_t i = 0; i < CONTENTS; i++) {
         message_make(&bodies[i], (enum content)i, sizes[SIZES - 1]);
         add(content_names[i], "", sizes[SIZES - 1], body, &bodies[i]);
+        message_make(&large[i], (enum content)i, LARGE);
+        add(content_names[i], "", LARGE, body, &large[i]);
     }
+    add("sha256", "", LARGE, sha256, &large[CONTENT_TEXT]);
     add_addresses(&addresses);
     tasks_run(tasks, task_count, strtod(argv[1], NULL));
     return 0;
