@@ -1,5 +1,7 @@
 #include "dns.h"
 
+#include "dnsanswer.h"
+
 #include <ares.h>
 #include <arpa/nameser.h>
 #include <errno.h>
@@ -84,42 +86,23 @@ static int
 read_cname(struct dns_query *query, const unsigned char *reply, int len,
            struct arena *arena)
 {
-    size_t total = (size_t)len;
-    size_t at = NS_HFIXEDSZ;
-    char *name = NULL;
-    long encoded = 0;
+    struct slice message = { (const char *)reply, (size_t)len };
+    struct buf target = { 0 };
+    int error = ARES_SUCCESS;
 
-    if (total < NS_HFIXEDSZ)
-        return ARES_EBADRESP;
-    int questions = reply[4] << 8 | reply[5];
-    int answers = reply[6] << 8 | reply[7];
-    for (int i = 0; i < questions + answers; i++) {
-        size_t fixed = i < questions ? NS_QFIXEDSZ : NS_RRFIXEDSZ;
-        int error = ares_expand_name(reply + at, reply, len, &name, &encoded);
-        if (error != ARES_SUCCESS)
-            return error;
-        ares_free_string(name);
-        at += (size_t)encoded;
-        if (total - at < fixed)
-            return ARES_EBADRESP;
-        at += fixed;
-        if (i < questions)
-            continue;
-        int type = reply[at - 10] << 8 | reply[at - 9];
-        size_t size = (size_t)(reply[at - 2] << 8 | reply[at - 1]);
-        if (total - at < size)
-            return ARES_EBADRESP;
-        if (type == ns_t_cname) {
-            error = ares_expand_name(reply + at, reply, len, &name, &encoded);
-            if (error != ARES_SUCCESS)
-                return error;
-            add_record(query, slice_from(name), arena);
-            ares_free_string(name);
-            return ARES_SUCCESS;
-        }
-        at += size;
+    switch (dns_answer_cname(message, &target)) {
+    case DNS_ANSWER_FOUND:
+        add_record(query, buf_slice(&target), arena);
+        break;
+    case DNS_ANSWER_NONE:
+        error = ARES_ENODATA;
+        break;
+    case DNS_ANSWER_BAD:
+        error = ARES_EBADRESP;
+        break;
     }
-    return ARES_ENODATA;
+    buf_free(&target);
+    return error;
 }
 
 static int
