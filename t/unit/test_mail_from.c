@@ -78,6 +78,87 @@ static struct row {
       MAIL_FROM_DISAGREE, "" },
     { "group in two domains", SLICE(" t: a@example.org, b@example.net;"),
       MAIL_FROM_DISAGREE, "" },
+    /* obsolete forms (RFC 5322, 4.4), and what hides an address */
+    { "blanks around at sign and dots", SLICE(" a . b @ example . org"),
+      MAIL_FROM_OK, "example.org" },
+    { "comments inside angle brackets",
+      SLICE(" < (x) a@example.org (y@bank.example) >"), MAIL_FROM_OK,
+      "example.org" },
+    { "comment between labels", SLICE(" a@example(.bank).org"), MAIL_FROM_OK,
+      "example.org" },
+    { "name that begins with a dot", SLICE(" .J <a@example.org>"), MAIL_FROM_OK,
+      "example.org" },
+    { "quote in a comment does not open quotes",
+      SLICE(" (\") <a@example.org> (\")"), MAIL_FROM_OK, "example.org" },
+    { "escaped parenthesis hides an address",
+      SLICE(" (x\\) <y@bank.example>) <a@example.org>"), MAIL_FROM_OK,
+      "example.org" },
+    { "encoded word hides angle brackets",
+      SLICE(" =?utf-8?B?PGJvc3NAYmFuay5leGFtcGxlPg==?= <a@example.org>"),
+      MAIL_FROM_OK, "example.org" },
+    { "encoded word as the local part", SLICE(" =?utf-8?Q?x?=@example.org"),
+      MAIL_FROM_OK, "example.org" },
+    { "encoded word hides the only at sign",
+      SLICE(" =?utf-8?Q?a=40example.org?="), MAIL_FROM_UNREADABLE, "" },
+    { "encoded word as the domain", SLICE(" a@=?utf-8?Q?example.org?="),
+      MAIL_FROM_UNREADABLE, "" },
+    { "encoded word with a blank and an at sign",
+      SLICE(" =?utf-8?Q?a b@bank.example?= <a@example.org>"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "empty places in a list", SLICE(" , a@example.org, ,"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "empty places in a route", SLICE(" <,,@x.example,,:a@example.org>"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "comment open inside a comment",
+      SLICE(" a@example.org (a (b) <x@bank.example>"), MAIL_FROM_UNREADABLE,
+      "" },
+    { "comment closed before it opens", SLICE(" ) a@example.org"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "backslash outside of quotes", SLICE(" a\\@bank.example@example.org"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "escaped NUL", SLICE(" \"\\\0\" <a@example.org>"), MAIL_FROM_UNREADABLE,
+      "" },
+    { "escaped CR", SLICE(" \"\\\r\n x\" <a@example.org>"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "escape sequence of a terminal", SLICE(" \x1b[1mA <a@example.org>"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "overlong at sign",
+      SLICE(" a\xc1\x80"
+            "bank.example@example.org"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "surrogate", SLICE(" \xed\xa0\x80 <a@example.org>"), MAIL_FROM_UNREADABLE,
+      "" },
+    { "quoted local part in brackets, quoted name",
+      SLICE(" \"x@bank.example\" <\"y@bank.example\"@example.org>"),
+      MAIL_FROM_OK, "example.org" },
+    { "percent and bang in the local part",
+      SLICE(" bank.example!a%b.example@example.org"), MAIL_FROM_OK,
+      "example.org" },
+    { "unquoted comma in the name", SLICE(" Doe, John <a@example.org>"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "apostrophes are no quotes",
+      SLICE(" 'boss@bank.example' <a@example.org>"), MAIL_FROM_UNREADABLE, "" },
+    { "quoted name without brackets", SLICE(" \"A\" a@example.org"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "brackets in the name", SLICE(" John [boss] <a@example.org>"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "mailto", SLICE(" <mailto:a@example.org>"), MAIL_FROM_UNREADABLE, "" },
+    { "the same address in brackets twice",
+      SLICE(" <a@example.org> <a@example.org>"), MAIL_FROM_UNREADABLE, "" },
+    /* groups (RFC 6854) */
+    { "two groups of one domain",
+      SLICE(" A: a@example.org;, B: b@example.org;"), MAIL_FROM_OK,
+      "example.org" },
+    { "two groups of two domains",
+      SLICE(" A: a@example.org;, B: b@bank.example;"), MAIL_FROM_DISAGREE, "" },
+    { "group in quotes", SLICE(" \"x: a@bank.example;\" <a@example.org>"),
+      MAIL_FROM_OK, "example.org" },
+    { "text behind a group", SLICE(" t: a@example.org; x"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "address behind a group without a comma",
+      SLICE(" t: a@example.org; b@bank.example"), MAIL_FROM_UNREADABLE, "" },
+    { "address as the name of a group",
+      SLICE(" boss@bank.example: a@example.org;"), MAIL_FROM_UNREADABLE, "" },
     /* IDNA */
     { "A-label", SLICE(" a@xn--bcher-kva.example"), MAIL_FROM_OK,
       "xn--bcher-kva.example" },
@@ -112,6 +193,36 @@ static struct row {
             "cher.example"),
       MAIL_FROM_UNREADABLE, "" },
     { "Latin-1 in the name", SLICE(" Ren\xe9 <r@example.org>"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "A-label in upper case", SLICE(" a@XN--BCHER-KVA.example"), MAIL_FROM_OK,
+      "xn--bcher-kva.example" },
+    { "two scripts in a label are a domain of their own",
+      SLICE(" a@ex\xd0\xb0mple.org"), MAIL_FROM_OK, "xn--exmple-4nf.org" },
+    { "sharp s is not ss",
+      SLICE(" a@stra\xc3\x9f"
+            "e.example"),
+      MAIL_FROM_OK, "xn--strae-oqa.example" },
+    { "zero-width joiner",
+      SLICE(" a@a\xe2\x80\x8d"
+            "b.example"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "soft hyphen", SLICE(" a@exam\xc2\xadple.org"), MAIL_FROM_UNREADABLE,
+      "" },
+    { "right-to-left override", SLICE(" a@exam\xe2\x80\xaeple.org"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "two directions in a label",
+      SLICE(" a@\xd7\x90"
+            "a.example"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "full-width full stop", SLICE(" a@example\xef\xbc\x8eorg"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "no-break space in the domain", SLICE(" a@exam\xc2\xa0ple.org"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "literal of IPv6", SLICE(" a@[IPv6:2001:db8::1]"), MAIL_FROM_UNREADABLE,
+      "" },
+    { "literal and a name", SLICE(" a@[192.0.2.1].example.org"),
+      MAIL_FROM_UNREADABLE, "" },
+    { "two trailing dots in brackets", SLICE(" A <a@example.org..>"),
       MAIL_FROM_UNREADABLE, "" },
     /* what is no address */
     { "empty", SLICE(""), MAIL_FROM_UNREADABLE, "" },
@@ -260,6 +371,31 @@ all_domains(void **state)
     arena_free(&arena);
 }
 
+/* A hundred authors are one domain, until the last is of another. */
+static void
+many_authors(void **state)
+{
+    struct arena arena = { 0 };
+    struct buf content = { 0 };
+    struct slice domain = { 0 };
+
+    (void)state;
+    buf_puts(&content, "From: author0@example.org");
+    for (unsigned i = 1; i < 100; i++)
+        buf_printf(&content, ",\r\n Author %u <author%u@EXAMPLE.org>", i, i);
+    size_t len = content.len;
+    buf_puts(&content, "\r\n\r\n");
+    assert_int_equal(read_from(buf_slice(&content), &arena, &domain),
+                     MAIL_FROM_OK);
+    assert_true(slice_equal(domain, SLICE_OF("example.org")));
+    content.len = len;
+    buf_puts(&content, ", x@bank.example\r\n\r\n");
+    assert_int_equal(read_from(buf_slice(&content), &arena, &domain),
+                     MAIL_FROM_DISAGREE);
+    buf_free(&content);
+    arena_free(&arena);
+}
+
 /* Depth and length are a stranger's choice. */
 static void
 bounded(void **state)
@@ -313,7 +449,7 @@ no_memory(void **state)
 int
 main(void)
 {
-    struct CMUnitTest tests[ROWS + 4] = { 0 };
+    struct CMUnitTest tests[ROWS + 5] = { 0 };
     size_t count = 0;
 
     for (size_t i = 0; i < ROWS; i++)
@@ -321,6 +457,7 @@ main(void)
             (struct CMUnitTest){ rows[i].name, from_row, NULL, NULL, &rows[i] };
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(how_many_fields);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(all_domains);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(many_authors);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(bounded);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(no_memory);
     cmocka_set_message_output(CM_OUTPUT_TAP);
