@@ -277,7 +277,9 @@ main(int argc, char **argv)
             help_all(stdout);
             return close_output(CLI_OK);
         case 'V':
-            printf("onward %s\n%s\n", ONWARD_VERSION, ONWARD_LIBRARIES);
+            printf("onward %s%s%s%s\n%s\n", ONWARD_VERSION,
+                   ONWARD_REVISION[0] != '\0' ? " (" : "", ONWARD_REVISION,
+                   ONWARD_REVISION[0] != '\0' ? ")" : "", ONWARD_LIBRARIES);
             return close_output(CLI_OK);
         default:
             return CLI_USAGE; /* getopt_long has said why */

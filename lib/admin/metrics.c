@@ -54,23 +54,37 @@ put_samples(struct buf *out, const char *name, const char *help,
     put_samples(out, name, help, label, samples,                               \
                 sizeof(samples) / sizeof((samples)[0]))
 
+/* One series; labels are empty or "table=\"...\"". */
+static void
+put_series(struct buf *out, const char *name, struct slice labels,
+           const struct admin_histogram *h)
+{
+    const char *comma = labels.len != 0 ? "," : "";
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < h->bound_count; i++) {
+        count += h->counts[i];
+        buf_printf(out, "%s_bucket{%.*s%sle=\"%.10g\"} %llu\n", name,
+                   SLICE_ARG(labels), comma, h->bounds[i],
+                   (unsigned long long)count);
+    }
+    count += h->counts[h->bound_count];
+    buf_printf(out, "%s_bucket{%.*s%sle=\"+Inf\"} %llu\n", name,
+               SLICE_ARG(labels), comma, (unsigned long long)count);
+    const char *open = labels.len != 0 ? "{" : "";
+    const char *shut = labels.len != 0 ? "}" : "";
+    buf_printf(out, "%s_sum%s%.*s%s %.10g\n", name, open, SLICE_ARG(labels),
+               shut, h->sum);
+    buf_printf(out, "%s_count%s%.*s%s %llu\n", name, open, SLICE_ARG(labels),
+               shut, (unsigned long long)count);
+}
+
 static void
 put_histogram(struct buf *out, const char *name, const char *help,
               const struct admin_histogram *h)
 {
-    uint64_t count = 0;
-
     put_family(out, name, "histogram", help);
-    for (size_t i = 0; i < h->bound_count; i++) {
-        count += h->counts[i];
-        buf_printf(out, "%s_bucket{le=\"%.10g\"} %llu\n", name, h->bounds[i],
-                   (unsigned long long)count);
-    }
-    count += h->counts[h->bound_count];
-    buf_printf(out, "%s_bucket{le=\"+Inf\"} %llu\n", name,
-               (unsigned long long)count);
-    buf_printf(out, "%s_sum %.10g\n%s_count %llu\n", name, h->sum, name,
-               (unsigned long long)count);
+    put_series(out, name, SLICE_OF(""), h);
 }
 
 static void
@@ -241,14 +255,52 @@ put_table_family(const struct admin_view *view, struct buf *out,
 }
 
 static void
+put_result(struct buf *out, const char *name, struct slice table,
+           const char *result, uint64_t value)
+{
+    put_labelled(out, name, "table", table);
+    buf_printf(out, "\",result=\"%s\"} %llu\n", result,
+               (unsigned long long)value);
+}
+
+static void
+put_lookups(const struct admin_view *view, struct buf *out)
+{
+    const char *name = "onward_table_lookups_total";
+
+    put_family(out, name, "counter",
+               "Look-ups of keys; answers from the cache of a socketmap left "
+               "out.");
+    for (size_t i = 0; i < view->lookup_count; i++) {
+        const struct admin_lookups *t = &view->lookups[i];
+        put_result(out, name, t->spec, "hit", t->hit);
+        put_result(out, name, t->spec, "miss", t->miss);
+        put_result(out, name, t->spec, "error", t->error);
+    }
+    name = "onward_table_lookup_duration_seconds";
+    put_family(out, name, "histogram", "Of one look-up.");
+    for (size_t i = 0; i < view->lookup_count; i++) {
+        struct buf labels = { 0 };
+        buf_puts(&labels, "table=\"");
+        put_escaped(&labels, view->lookups[i].spec);
+        buf_putc(&labels, '"');
+        put_series(out, name, buf_slice(&labels), &view->lookups[i].seconds);
+        buf_free(&labels);
+    }
+    name = "onward_table_reloads_total";
+    put_family(out, name, "counter",
+               "Files of tables taken over since the start, and attempts that "
+               "failed.");
+    for (size_t i = 0; i < view->lookup_count; i++) {
+        const struct admin_lookups *t = &view->lookups[i];
+        put_result(out, name, t->spec, "success", t->reloads);
+        put_result(out, name, t->spec, "failure", t->reloads_failed);
+    }
+}
+
+static void
 put_tables(const struct admin_view *view, struct buf *out)
 {
-    const struct sample lookups[] = {
-        { "hit", view->lookups_hit },
-        { "miss", view->lookups_miss },
-        { "error", view->lookups_error },
-    };
-
     put_table_family(view, out, "onward_table_entries",
                      "Entries of a table in force.", TABLE_ENTRIES);
     put_table_family(view, out, "onward_table_age_seconds",
@@ -256,11 +308,7 @@ put_tables(const struct admin_view *view, struct buf *out)
     put_table_family(view, out, "onward_table_stale",
                      "1: the file is newer than the table in force.",
                      TABLE_STALE);
-    PUT_SAMPLES(out, "onward_table_lookups_total",
-                "Questions to socketmaps, the cache left out.", "result",
-                lookups);
-    put_histogram(out, "onward_table_lookup_duration_seconds",
-                  "Of a question to a socketmap.", &view->lookup_seconds);
+    put_lookups(view, out);
 }
 
 static void
@@ -329,6 +377,8 @@ admin_metrics(const struct admin_view *view, struct buf *out)
 
     put_family(out, "onward_build_info", "gauge", "1, with the versions.");
     put_labelled(out, "onward_build_info", "version", view->version);
+    buf_puts(out, "\",revision=\"");
+    put_escaped(out, view->revision);
     buf_puts(out, "\",openssl=\"");
     put_escaped(out, view->openssl);
     buf_puts(out, "\"} 1\n");

@@ -8,6 +8,11 @@ const double admin_seconds_bounds[] = { 0.001, 0.0025, 0.005, 0.01, 0.025,
                                         2.5,   5,      10,    30,   60 };
 const size_t admin_seconds_bound_count =
     sizeof(admin_seconds_bounds) / sizeof(admin_seconds_bounds[0]);
+const double admin_lookup_bounds[] = { 0.00001, 0.0001, 0.001, 0.0025, 0.005,
+                                       0.01,    0.025,  0.05,  0.1,    0.25,
+                                       0.5,     1,      2.5 };
+const size_t admin_lookup_bound_count =
+    sizeof(admin_lookup_bounds) / sizeof(admin_lookup_bounds[0]);
 const double admin_octets_bounds[] = { 1024,    4096,     16384,
                                        65536,   262144,   1048576,
                                        4194304, 16777216, 67108864 };

@@ -32,6 +32,8 @@ double admin_quantile(const struct admin_histogram *histogram, double share);
 /* Seconds and octets. */
 extern const double admin_seconds_bounds[];
 extern const size_t admin_seconds_bound_count;
+extern const double admin_lookup_bounds[]; /* of a table: from 10 us */
+extern const size_t admin_lookup_bound_count;
 extern const double admin_octets_bounds[];
 extern const size_t admin_octets_bound_count;
 
@@ -48,6 +50,14 @@ struct admin_table {
     uint64_t entries; /* of a socketmap 0 */
     int64_t written;  /* seconds since 1970; 0: not a file */
     bool stale;       /* its file is newer, or gone */
+};
+
+/* Look-ups in a table since the process started. */
+struct admin_lookups {
+    struct slice spec;
+    uint64_t hit, miss, error;
+    uint64_t reloads, reloads_failed; /* of its file */
+    struct admin_histogram seconds;
 };
 
 struct admin_key {
@@ -71,8 +81,8 @@ struct admin_recent {
 };
 
 struct admin_view {
-    struct slice version, openssl;
-    int64_t now, started; /* seconds since 1970 */
+    struct slice version, revision, openssl; /* revision may be empty */
+    int64_t now, started;                    /* seconds since 1970 */
     uint64_t pid;
     bool draining;
 
@@ -96,9 +106,9 @@ struct admin_view {
 
     uint64_t spool_used, spool_limit;
     uint64_t log_dropped;
-    struct admin_histogram upstream_seconds, sign_seconds, lookup_seconds,
-        message_octets;
-    uint64_t lookups_hit, lookups_miss, lookups_error; /* of socketmaps */
+    struct admin_histogram upstream_seconds, sign_seconds, message_octets;
+    const struct admin_lookups *lookups;
+    size_t lookup_count;
 
     const struct admin_minute *minutes; /* ADMIN_MINUTES, oldest first */
     const struct admin_recent *recent;  /* newest first */

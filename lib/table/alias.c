@@ -211,11 +211,12 @@ make_origin(const struct table *table, unsigned line, struct arena *arena,
 
 /* An answer that was fetched counts as what the table would have said. */
 static enum table_status
-ask_table(const struct table *table, struct slice key,
-          const struct table_answer *answer, struct buf *value, unsigned *line)
+ask_table(const struct table_meter *meter, const struct table *table,
+          struct slice key, const struct table_answer *answer,
+          struct buf *value, unsigned *line)
 {
     if (answer == NULL)
-        return table_get(table, key, value, line);
+        return table_get_metered(meter, table, key, value, line);
     if (answer->status != TABLE_FOUND)
         return answer->status;
     buf_clear(value);
@@ -223,16 +224,16 @@ ask_table(const struct table *table, struct slice key,
 }
 
 static enum alias_status
-find_key(const struct table *table, const struct alias_subject *subject,
-         struct slice key, struct slice extension,
-         const struct table_answer *answer, struct arena *arena,
-         struct alias_hit *hit, struct table_query *query)
+find_key(const struct table_meter *meter, const struct table *table,
+         const struct alias_subject *subject, struct slice key,
+         struct slice extension, const struct table_answer *answer,
+         struct arena *arena, struct alias_hit *hit, struct table_query *query)
 {
     enum alias_status status = ALIAS_ERROR;
     struct buf value = { 0 };
     unsigned line = 0;
 
-    switch (ask_table(table, key, answer, &value, &line)) {
+    switch (ask_table(meter, table, key, answer, &value, &line)) {
     case TABLE_FOUND:
         *hit = (struct alias_hit){ .rule = key };
         if (make_origin(table, line, arena, &hit->origin))
@@ -257,12 +258,12 @@ find_key(const struct table *table, const struct alias_subject *subject,
 }
 
 static enum alias_status
-find_in_table(const struct table *table, struct slice delimiters,
+find_in_table(const struct alias_list *list, const struct table *table,
               const struct alias_subject *subject, struct alias_cursor *cursor,
               const struct table_answer *answer, struct arena *arena,
               struct alias_hit *hit, struct table_query *query)
 {
-    size_t bare = bare_len(subject->local_lower, delimiters);
+    size_t bare = bare_len(subject->local_lower, list->delimiters);
 
     for (; cursor->key < KEYS; cursor->key++) {
         unsigned n = cursor->key;
@@ -275,7 +276,8 @@ find_in_table(const struct table *table, struct slice delimiters,
         if (key.len == 0)
             continue;
         enum alias_status status =
-            find_key(table, subject, key, extension, answer, arena, hit, query);
+            find_key(list->meter, table, subject, key, extension, answer, arena,
+                     hit, query);
         answer = NULL; /* it was the answer to this key */
         if (status != ALIAS_NONE)
             return status;
@@ -303,8 +305,8 @@ alias_find(const struct alias_list *list, const struct smtp_path *address,
             if (status != ALIAS_NONE)
                 hit->origin = entry->origin;
         } else {
-            status = find_in_table(entry->table, list->delimiters, &subject,
-                                   cursor, answer, arena, hit, query);
+            status = find_in_table(list, entry->table, &subject, cursor, answer,
+                                   arena, hit, query);
         }
         answer = NULL;
         if (status != ALIAS_NONE)

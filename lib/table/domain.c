@@ -17,16 +17,17 @@ take_answer(enum table_status status, struct slice found, struct arena *arena,
 }
 
 static enum table_status
-ask(const struct table *table, struct slice key,
-    const struct table_answer *answer, struct arena *arena, struct slice *value,
-    struct table_query *query)
+ask(const struct table_meter *meter, const struct table *table,
+    struct slice key, const struct table_answer *answer, struct arena *arena,
+    struct slice *value, struct table_query *query)
 {
     struct buf found = { 0 };
     unsigned line = 0;
 
     if (answer != NULL)
         return take_answer(answer->status, answer->value, arena, value);
-    enum table_status status = table_get(table, key, &found, &line);
+    enum table_status status =
+        table_get_metered(meter, table, key, &found, &line);
     if (status == TABLE_ASK)
         *query = (struct table_query){ .table = table, .key = key };
     status = take_answer(status, buf_slice(&found), arena, value);
@@ -59,8 +60,8 @@ domain_find(const struct domain_list *list, struct slice domain,
                 cursor->key == DOMAIN_ASCII ? subject.domain : subject.written;
             if (key.len == 0)
                 continue;
-            enum table_status status =
-                ask(entry->table, key, answer, arena, value, query);
+            enum table_status status = ask(list->meter, entry->table, key,
+                                           answer, arena, value, query);
             answer = NULL;
             if (status != TABLE_MISS)
                 return status;

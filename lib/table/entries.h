@@ -11,6 +11,11 @@ enum {
     ALIAS_LOCAL_MAX = 64
 }; /* RFC 5321, 4.5.3.1.1 */
 
+/* table_get, counted. */
+enum table_status table_get_metered(const struct table_meter *meter,
+                                    const struct table *table, struct slice key,
+                                    struct buf *value, unsigned *line);
+
 /* ---- the address that is looked for ------------------------------------ */
 
 struct alias_subject {

@@ -1,5 +1,7 @@
 #include "backend.h"
 
+#include "entries.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -401,6 +403,19 @@ table_get(const struct table *table, struct slice key, struct buf *value,
         break;
     }
     return TABLE_ASK;
+}
+
+enum table_status
+table_get_metered(const struct table_meter *meter, const struct table *table,
+                  struct slice key, struct buf *value, unsigned *line)
+{
+    if (meter == NULL)
+        return table_get(table, key, value, line);
+    uint64_t from = meter->clock();
+    enum table_status status = table_get(table, key, value, line);
+    if (status != TABLE_ASK && status != TABLE_BUSY)
+        meter->looked_up(meter->ctx, table, status, meter->clock() - from);
+    return status;
 }
 
 enum table_status

@@ -89,6 +89,17 @@ enum table_status table_each(const struct table *table,
                                            struct slice value, unsigned line),
                              void *ctx);
 
+/*
+ * Who counts the look-ups of a list in tables of this host, and how long they
+ * took. (A socketmap's are not seen here: whoever fetches the answer counts.)
+ */
+struct table_meter {
+    uint64_t (*clock)(void); /* nanoseconds */
+    void (*looked_up)(void *ctx, const struct table *table,
+                      enum table_status status, uint64_t nanoseconds);
+    void *ctx;
+};
+
 /* ---- alias entries ----------------------------------------------------- */
 
 enum alias_action {
@@ -138,7 +149,8 @@ struct alias_entry {
 struct alias_list {
     struct alias_entry *entries;
     size_t count;
-    struct slice delimiters; /* recipient_delimiter, for tables */
+    struct slice delimiters;         /* recipient_delimiter, for tables */
+    const struct table_meter *meter; /* or NULL */
 };
 
 /* Where a search stands that had to stop for an answer. Zero is the start. */
@@ -217,6 +229,7 @@ struct domain_entry {
 struct domain_list {
     struct domain_entry *entries;
     size_t count;
+    const struct table_meter *meter; /* or NULL */
 };
 
 /* Is (what is) the domain in the list? value: the table's value or `to`.

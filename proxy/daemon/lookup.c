@@ -2,6 +2,7 @@
 
 #include "daemon.h"
 #include "mapclient.h"
+#include "tablestats.h"
 
 #include <search.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ TAILQ_HEAD(waiter_list, waiter);
 struct question {
     struct map_question map; /* first: found by a cast */
     struct buf id;           /* server, map and key */
+    struct buf spec;         /* of its table, until it is answered */
     struct waiter_list waiters;
     bool answered;
     enum table_status status;
@@ -112,6 +114,7 @@ forget(struct lookups *lookups, struct question *question)
     }
     tdelete(question, &lookups->tree, compare);
     buf_free(&question->id);
+    buf_free(&question->spec);
     buf_free(&question->value);
     free(question);
 }
@@ -144,8 +147,10 @@ on_answer(struct map_question *map, enum table_status status,
     struct lookups *lookups = map->ctx;
     struct waiter *waiter;
 
-    stats_looked_up(lookups->daemon->stats, status,
-                    daemon_ms() - question->asked);
+    tablestats_looked_up(stats_tables(lookups->daemon->stats),
+                         buf_slice(&question->spec), status,
+                         (daemon_ms() - question->asked) * 1000000);
+    buf_free(&question->spec);
     while ((waiter = TAILQ_FIRST(&question->waiters)) != NULL) {
         TAILQ_REMOVE(&question->waiters, waiter, next);
         make_ready(lookups, waiter, status, value);
@@ -192,8 +197,10 @@ add(struct lookups *lookups, const struct table_query *query)
     question->map.ctx = lookups;
     question->asked = daemon_ms();
     put_id(query, &question->id);
+    buf_append(&question->spec, query->table->spec);
     if (tsearch(question, &lookups->tree, compare) == NULL) {
         buf_free(&question->id);
+        buf_free(&question->spec);
         free(question);
         return NULL;
     }

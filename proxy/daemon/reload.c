@@ -1,6 +1,7 @@
 #include "reload.h"
 
 #include "daemon.h"
+#include "tablestats.h"
 
 #include <stdlib.h>
 
@@ -50,6 +51,8 @@ put_in_force(struct daemon *daemon, struct conf *conf)
         mem_realloc(reload->retired,
                     (reload->retired_count + 1) * sizeof(*reload->retired));
     reload->retired[reload->retired_count++] = before;
+    tablestats_attach(stats_tables(daemon->stats), conf);
+    tablestats_renewed(stats_tables(daemon->stats), before, conf);
     daemon->conf = conf;
     daemon->shared.spool.limit = conf->limits.spool_total;
     if (!slice_equal(before->upstream.address.text,
@@ -149,6 +152,8 @@ reload_tick(struct daemon *daemon)
     conf = conf_refresh_tables(daemon->conf, daemon_now().wall, &errors);
     if (conf != NULL)
         put_in_force(daemon, conf);
+    if (errors.len != 0)
+        tablestats_failed(stats_tables(daemon->stats), daemon->conf);
     log_lines(daemon, LOG_LEVEL_ERROR, "table", &errors);
     buf_free(&errors);
     free_retired(&daemon->reload);

@@ -2,6 +2,7 @@
 
 #include "daemon.h"
 #include "probe.h"
+#include "tablestats.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -24,9 +25,8 @@ struct stats {
     struct admin_minute minutes[ADMIN_MINUTES]; /* by minute % 60 */
     struct admin_recent recent[ADMIN_RECENT];
     uint64_t transactions; /* index of the next recent one */
-    struct admin_histogram upstream_seconds, sign_seconds, lookup_seconds,
-        message_octets;
-    uint64_t hit, miss, error;
+    struct admin_histogram upstream_seconds, sign_seconds, message_octets;
+    struct tablestats *tables;
     bool keys_stale;
     uint64_t keys_looked; /* ms; 0: never */
 };
@@ -78,17 +78,10 @@ stats_signed(struct stats *stats, uint64_t nanoseconds)
     admin_observe(&stats->sign_seconds, (double)nanoseconds / 1e9);
 }
 
-void
-stats_looked_up(struct stats *stats, enum table_status status,
-                uint64_t milliseconds)
+struct tablestats *
+stats_tables(struct stats *stats)
 {
-    admin_observe(&stats->lookup_seconds, (double)milliseconds / 1000);
-    if (status == TABLE_FOUND)
-        stats->hit++;
-    else if (status == TABLE_MISS)
-        stats->miss++;
-    else
-        stats->error++;
+    return stats->tables;
 }
 
 /* ---- looking at upstream ------------------------------------------------ */
@@ -132,7 +125,8 @@ stats_open(struct daemon *daemon)
     stats->daemon = daemon;
     stats->upstream_seconds = of_seconds();
     stats->sign_seconds = of_seconds();
-    stats->lookup_seconds = of_seconds();
+    stats->tables = tablestats_new();
+    tablestats_attach(stats->tables, daemon->conf);
     stats->message_octets =
         (struct admin_histogram){ .bounds = admin_octets_bounds,
                                   .bound_count = admin_octets_bound_count };
@@ -159,6 +153,7 @@ stats_close(struct stats *stats)
 void
 stats_free(struct stats *stats)
 {
+    tablestats_free(stats->tables);
     free(stats);
 }
 
@@ -368,6 +363,7 @@ stats_view(struct stats *stats, struct arena *arena, struct admin_view *view)
 
     *view = (struct admin_view){
         .version = SLICE_OF(ONWARD_VERSION),
+        .revision = SLICE_OF(ONWARD_REVISION),
         .openssl = SLICE_OF(ONWARD_LIBRARIES),
         .now = now.wall,
         .started = daemon->started,
@@ -387,12 +383,9 @@ stats_view(struct stats *stats, struct arena *arena, struct admin_view *view)
         .log_dropped = logsink_dropped(daemon->logsink),
         .upstream_seconds = stats->upstream_seconds,
         .sign_seconds = stats->sign_seconds,
-        .lookup_seconds = stats->lookup_seconds,
         .message_octets = stats->message_octets,
-        .lookups_hit = stats->hit,
-        .lookups_miss = stats->miss,
-        .lookups_error = stats->error,
     };
+    view->lookups = tablestats_view(stats->tables, &view->lookup_count);
     view->openssl = slice_head(view->openssl, slice_find(view->openssl, ','));
     view_listeners(daemon, arena, view);
     view_tables(conf, arena, view);

@@ -19,8 +19,7 @@ void stats_close(struct stats *stats);
 void stats_free(struct stats *stats); /* after the loop has ended */
 
 void stats_signed(struct stats *stats, uint64_t nanoseconds);
-void stats_looked_up(struct stats *stats, enum table_status status,
-                     uint64_t milliseconds);
+struct tablestats *stats_tables(struct stats *stats);
 
 /* As it is now; everything in the view lives until the next event or until
  * the arena is freed. */

@@ -4,13 +4,13 @@
 use v5.36;
 use FindBin qw($Bin);
 use lib "$Bin/lib";
-use IO::Socket::INET;
 use JSON::PP;
 use Test::More;
 use Time::HiRes qw(sleep time);
 use Onward::Test;
 use Onward::Test::Client;
 use Onward::Test::Daemon;
+use Onward::Test::Http;
 use Onward::Test::Upstream;
 
 need qw(binary);
@@ -31,61 +31,10 @@ spew($onward->conf,
         s/http = \{[^}]*\}/http = { listen = "127.0.0.1:$port" }/r);
 $onward->start;
 
-sub raw ($octets) {
-    my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port")
-        or die "no connection: $!";
-    print {$socket} $octets;
-    local $/;
-    return scalar <$socket>;
-}
-
-sub get ($path) {
-    my $answer = raw("GET $path HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    my ($head, $body) = split /\r\n\r\n/, $answer, 2;
-    my ($status) = $head =~ m{^HTTP/1\.1 (\d+)};
-    return ($status, $body, $head);
-}
-
-# Series with their values; dies of what Prometheus would not take.
-sub metrics () {
-    my (undef, $text) = get('/metrics');
-    my (%series, %type, %help, $family);
-    for (split /\n/, $text) {
-        if (/^# HELP (\w+) \S/) { die "HELP twice: $1" if $help{$1}++; next }
-        if (my ($name, $type) = /^# TYPE (\w+) (counter|gauge|histogram)$/) {
-            die "TYPE twice: $name" if $type{$name};
-            die "TYPE without HELP: $name" if !$help{$name};
-            die "counter not _total: $name"
-                if ($type eq 'counter') != ($name =~ /_total$/);
-            die "prefix: $name" if $name !~ /^(?:onward|process)_/;
-            $family = $name;
-            $type{$name} = $type;
-            next;
-        }
-        /^(\w+)((?:\{\w+="(?:[^"\\]|\\.)*"(?:,\w+="(?:[^"\\]|\\.)*")*\})?) (\S+)$/
-            or die "not a sample: $_";
-        my ($name, $labels, $value) = ($1, $2, $3);
-        my $base =
-            $type{$family} eq 'histogram'
-            ? $name =~ s/_(bucket|sum|count)$//r
-            : $name;
-        die "$name stands in $family" if $base ne $family;
-        die "twice: $name$labels" if exists $series{"$name$labels"};
-        $series{"$name$labels"} = $value;
-    }
-    for my $name (grep { $type{$_} eq 'histogram' } sort keys %type) {
-        my @buckets = map { $_->[1] } sort { $a->[0] <=> $b->[0] }
-            map { /^\Q$name\E_bucket\{le="(.*)"\}$/
-                ? [ $1 eq '+Inf' ? 9**9**9 : $1, $series{$_} ] : () }
-            keys %series;
-        for (1 .. $#buckets) {
-            die "$name: not cumulative" if $buckets[$_] < $buckets[ $_ - 1 ];
-        }
-        die "$name: +Inf is not count"
-            if $buckets[-1] != $series{"${name}_count"};
-    }
-    return %series;
-}
+my $http = Onward::Test::Http->new($port);
+sub raw ($octets) { return $http->raw($octets) }
+sub get ($path)   { return $http->get($path) }
+sub metrics ()    { return $http->metrics }
 
 sub run_status (@options) {
     return run_out(binary(), '-c', $onward->conf, 'status', @options);

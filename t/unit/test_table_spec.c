@@ -170,7 +170,8 @@ find_domain(void **state)
                               TABLE_DOMAINS, NULL, 0, &errors) },
         { .name = SLICE("last.example"), .to = SLICE("srs5") },
     };
-    struct domain_list list = { entries, sizeof(entries) / sizeof(entries[0]) };
+    struct domain_list list = { .entries = entries,
+                                .count = sizeof(entries) / sizeof(entries[0]) };
     struct alias_cursor cursor = { 0 };
     struct table_query query;
     struct slice value = { 0 };
