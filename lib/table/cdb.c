@@ -21,7 +21,8 @@
 enum {
     TABLES = 256,
     HEADER = TABLES * 8,
-    SLOTS_AT_ONCE = 32,   /* tables are half empty: runs are short */
+    SLOTS_AT_ONCE = 32, /* tables are half empty: runs are short */
+    SLOTS_TO_COUNT = 8192,
     RECORD_AT_ONCE = 512, /* most records, in one read */
 };
 
@@ -101,9 +102,39 @@ read_header(struct cdb *cdb)
             cdb->records_end = table->position;
         slots += table->slots;
     }
+    /* Tables that overlap would make a small file take long to look through. */
+    if (8 * slots > cdb->size)
+        return false;
     /* Two slots for each record. */
     cdb->count = slots / 2;
     return true;
+}
+
+/* Is one half of the slots in use, as every builder leaves them? Where a
+ * file system lost a part, after a crash, there are zeros, which would say of
+ * each key that it is not there. */
+static bool
+has_its_slots(const struct cdb *cdb)
+{
+    unsigned char *slots = mem_alloc(8 * SLOTS_TO_COUNT);
+    bool ok = true;
+
+    for (size_t t = 0; t < TABLES && ok; t++) {
+        const struct pointer *table = &cdb->tables[t];
+        uint32_t used = 0;
+        for (uint32_t at = 0; at < table->slots && ok; at += SLOTS_TO_COUNT) {
+            uint32_t n = table->slots - at;
+            if (n > SLOTS_TO_COUNT)
+                n = SLOTS_TO_COUNT;
+            ok = read_all(cdb, slots, 8 * (size_t)n,
+                          table->position + 8 * (uint64_t)at);
+            for (uint32_t i = 0; i < n && ok; i++)
+                used += number(slots + 8 * (size_t)i + 4) != 0;
+        }
+        ok = ok && used >= table->slots / 2;
+    }
+    free(slots);
+    return ok;
 }
 
 struct cdb *
@@ -128,6 +159,10 @@ cdb_open(const char *path, struct table_stat *stat, const char **why)
         *why = "is no cdb file, or is damaged";
         goto out;
     }
+    if (!has_its_slots(cdb)) {
+        *why = "is damaged: a part of its index is empty; build it again";
+        goto out;
+    }
     return cdb;
 out:
     cdb_close(cdb);
@@ -149,11 +184,19 @@ cdb_count(const struct cdb *cdb)
 
 /* ---- looking up -------------------------------------------------------- */
 
+/* A key of that hash which is not the one that is looked for: one of another
+ * hash was not written here, and so the record is not what was written. */
+static enum table_status
+other_key(struct slice found, uint32_t hash)
+{
+    return cdb_hash(found) == hash ? TABLE_MISS : TABLE_ERROR;
+}
+
 /* Is the record at this position the key's? FOUND with the value, MISS for
- * another key, ERROR for a record that cannot be. */
+ * another key of the same hash, ERROR for a record that cannot be. */
 static enum table_status
 read_record(const struct cdb *cdb, uint64_t position, struct slice key,
-            struct buf *value)
+            uint32_t hash, struct buf *value)
 {
     unsigned char record[RECORD_AT_ONCE];
 
@@ -166,12 +209,13 @@ read_record(const struct cdb *cdb, uint64_t position, struct slice key,
     uint64_t value_len = number(record + 4);
     if (position + 8 + key_len + value_len > cdb->records_end)
         return TABLE_ERROR;
-    if (key_len != key.len)
-        return TABLE_MISS;
+    struct slice found_key = { (const char *)record + 8, key_len };
+    if (key_len != key.len) /* so long a key is nobody's, and not read */
+        return 8 + key_len <= had ? other_key(found_key, hash) : TABLE_MISS;
     buf_clear(value);
     if (8 + key_len + value_len <= had) {
-        if (memcmp(record + 8, key.ptr, key.len) != 0)
-            return TABLE_MISS;
+        if (!slice_equal(found_key, key))
+            return other_key(found_key, hash);
         struct slice found = { (const char *)record + 8 + key_len, value_len };
         return buf_try_append(value, found) ? TABLE_FOUND : TABLE_ERROR;
     }
@@ -179,7 +223,7 @@ read_record(const struct cdb *cdb, uint64_t position, struct slice key,
         !read_all(cdb, value->ptr, key_len + value_len, position + 8))
         return TABLE_ERROR;
     if (memcmp(value->ptr, key.ptr, key.len) != 0)
-        return TABLE_MISS;
+        return other_key((struct slice){ value->ptr, key_len }, hash);
     value->len = key_len + value_len;
     buf_drop(value, key_len);
     return TABLE_FOUND;
@@ -213,7 +257,8 @@ cdb_get(const struct cdb *cdb, struct slice key, struct buf *value)
                 return TABLE_ERROR;
             if (found != hash)
                 continue;
-            enum table_status status = read_record(cdb, position, key, value);
+            enum table_status status =
+                read_record(cdb, position, key, hash, value);
             if (status != TABLE_MISS)
                 return status;
         }
