@@ -7,7 +7,8 @@
 #include <string.h>
 
 enum {
-    SMALLEST = 64
+    SMALLEST = 64,
+    USUAL = 48 /* octets that a format gives */
 };
 
 void
@@ -104,17 +105,35 @@ buf_putc(struct buf *b, char c)
 }
 
 void
+buf_put_number(struct buf *b, uint64_t number)
+{
+    char digits[20]; /* of UINT64_MAX */
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    buf_append(b, (struct slice){ digits + at, sizeof(digits) - at });
+}
+
+void
 buf_vprintf(struct buf *b, const char *format, va_list args)
 {
     va_list again;
 
+    /* Nearly everything fits at once. */
+    buf_reserve(b, USUAL);
+    size_t room = b->cap - b->len;
     va_copy(again, args);
-    int need = vsnprintf(NULL, 0, format, again);
+    int need = vsnprintf(b->ptr + b->len, room, format, again);
     va_end(again);
     if (need < 0)
         abort();
-    buf_reserve(b, (size_t)need + 1);
-    vsnprintf(b->ptr + b->len, (size_t)need + 1, format, args);
+    if ((size_t)need >= room) {
+        buf_reserve(b, (size_t)need + 1);
+        vsnprintf(b->ptr + b->len, (size_t)need + 1, format, args);
+    }
     b->len += (size_t)need;
 }
 

@@ -25,6 +25,7 @@ void buf_clear(struct buf *b); /* keeps the memory */
 void buf_append(struct buf *b, struct slice s);
 void buf_puts(struct buf *b, const char *text);
 void buf_putc(struct buf *b, char c);
+void buf_put_number(struct buf *b, uint64_t number); /* in decimal */
 void buf_printf(struct buf *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *format, va_list args)

@@ -39,7 +39,9 @@ bool
 utf8_is_valid(struct slice s)
 {
     while (s.len != 0) {
-        size_t n = utf8_length(s);
+        size_t n = ascii_printable_length(s);
+        if (n == 0)
+            n = utf8_length(s);
         if (n == 0)
             return false;
         s = slice_tail(s, n);
@@ -47,15 +49,30 @@ utf8_is_valid(struct slice s)
     return true;
 }
 
+/* Appends what needs no escaping at the start of s and returns the rest. */
+static struct slice
+append_plain(struct buf *out, struct slice s)
+{
+    size_t n = ascii_printable_length(s);
+
+    buf_append(out, slice_head(s, n));
+    return slice_tail(s, n);
+}
+
+/* U+0080 to U+009F, control characters to a terminal; n from utf8_length. */
+static bool
+is_c1(struct slice s, size_t n)
+{
+    return n == 2 && (unsigned char)s.ptr[0] == 0xC2 &&
+           (unsigned char)s.ptr[1] < 0xA0;
+}
+
 void
 log_escape_text(struct buf *out, struct slice s)
 {
-    while (s.len != 0) {
+    while ((s = append_plain(out, s)).len != 0) {
         size_t n = utf8_length(s);
-        /* U+0080 to U+009F are control characters to a terminal. */
-        bool c1 = n == 2 && (unsigned char)s.ptr[0] == 0xC2 &&
-                  (unsigned char)s.ptr[1] < 0xA0;
-        if (n == 0 || c1 || (n == 1 && ascii_is_control(s.ptr[0]))) {
+        if (n == 0 || is_c1(s, n) || (n == 1 && ascii_is_control(s.ptr[0]))) {
             buf_printf(out, "\\%03o", (unsigned)(unsigned char)s.ptr[0]);
             n = 1;
         } else {
@@ -77,6 +94,8 @@ log_escape_json(struct buf *out, struct slice s)
         } else if (n == 0 || (n == 1 && ascii_is_control(c))) {
             buf_printf(out, "\\u%04x", (unsigned)(unsigned char)c);
             n = 1;
+        } else if (is_c1(s, n)) {
+            buf_printf(out, "\\u%04x", (unsigned)(unsigned char)s.ptr[1]);
         } else {
             buf_append(out, slice_head(s, n));
         }
@@ -108,9 +127,9 @@ put_key(struct log_line *line, const char *key)
         buf_puts(&line->text, ", ");
     line->empty = false;
     if (line->format == LOG_FORMAT_JSON)
-        buf_printf(&line->text, "\"%s\": ", key);
-    else
-        buf_printf(&line->text, "%s=", key);
+        buf_putc(&line->text, '"');
+    buf_puts(&line->text, key);
+    buf_puts(&line->text, line->format == LOG_FORMAT_JSON ? "\": " : "=");
 }
 
 static void
@@ -160,7 +179,7 @@ void
 log_number(struct log_line *line, const char *key, uint64_t value)
 {
     put_key(line, key);
-    buf_printf(&line->text, "%llu", (unsigned long long)value);
+    buf_put_number(&line->text, value);
 }
 
 static void

@@ -57,21 +57,6 @@ slice_find_last(struct slice s, char c)
 }
 
 struct slice
-slice_head(struct slice s, size_t n)
-{
-    return (struct slice){ s.ptr, n < s.len ? n : s.len };
-}
-
-struct slice
-slice_tail(struct slice s, size_t n)
-{
-    if (n > s.len)
-        n = s.len;
-    /* NULL + 0 is undefined in C, and the empty slice may be all zeroes. */
-    return (struct slice){ n != 0 ? s.ptr + n : s.ptr, s.len - n };
-}
-
-struct slice
 slice_trim(struct slice s)
 {
     while (s.len != 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
@@ -110,32 +95,12 @@ slice_to_u64(struct slice s, uint64_t *number)
     return true;
 }
 
-bool
-ascii_is_digit(char c)
+size_t
+ascii_printable_length(struct slice s)
 {
-    return c >= '0' && c <= '9';
-}
+    size_t n = 0;
 
-bool
-ascii_is_alpha(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-bool
-ascii_is_alnum(char c)
-{
-    return ascii_is_alpha(c) || ascii_is_digit(c);
-}
-
-bool
-ascii_is_control(char c)
-{
-    return (unsigned char)c < 32 || c == 127;
-}
-
-char
-ascii_lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    while (n < s.len && s.ptr[n] >= ' ' && s.ptr[n] <= '~')
+        n++;
+    return n;
 }

@@ -38,8 +38,20 @@ size_t slice_find(struct slice s, char c);
 size_t slice_find_last(struct slice s, char c);
 
 /* The first n octets; all but the first n. n beyond the end is clamped. */
-struct slice slice_head(struct slice s, size_t n);
-struct slice slice_tail(struct slice s, size_t n);
+static inline struct slice
+slice_head(struct slice s, size_t n)
+{
+    return (struct slice){ s.ptr, n < s.len ? n : s.len };
+}
+
+static inline struct slice
+slice_tail(struct slice s, size_t n)
+{
+    if (n > s.len)
+        n = s.len;
+    /* NULL + 0 is undefined in C, and the empty slice may be all zeroes. */
+    return (struct slice){ n != 0 ? s.ptr + n : s.ptr, s.len - n };
+}
 
 /* Without the blanks and tabs at both ends. */
 struct slice slice_trim(struct slice s);
@@ -54,10 +66,38 @@ struct slice slice_cut(struct slice *s, char c);
 bool slice_to_u64(struct slice s, uint64_t *number);
 
 /* ASCII only and independent of any locale. */
-bool ascii_is_digit(char c);
-bool ascii_is_alpha(char c);
-bool ascii_is_alnum(char c);
-bool ascii_is_control(char c); /* 0-31 and 127 */
-char ascii_lower(char c);
+static inline bool
+ascii_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static inline bool
+ascii_is_alpha(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static inline bool
+ascii_is_alnum(char c)
+{
+    return ascii_is_alpha(c) || ascii_is_digit(c);
+}
+
+/* 0 to 31 and 127. */
+static inline bool
+ascii_is_control(char c)
+{
+    return (unsigned char)c < 32 || c == 127;
+}
+
+/* How many octets at the start of s are printable ASCII, from blank to '~'. */
+size_t ascii_printable_length(struct slice s);
+
+static inline char
+ascii_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
 
 #endif

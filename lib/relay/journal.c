@@ -68,9 +68,11 @@ put_reply(struct log_line *line, struct smtp_reply reply)
 
     if (reply.code == 0)
         return;
-    buf_printf(&text, "%u ", reply.code);
-    for (size_t i = 0; i < reply.text.len; i++)
-        buf_putc(&text, reply.text.ptr[i] == '\n' ? ' ' : reply.text.ptr[i]);
+    buf_put_number(&text, reply.code);
+    do {
+        buf_putc(&text, ' ');
+        buf_append(&text, slice_cut(&reply.text, '\n'));
+    } while (reply.text.len != 0);
     log_value(line, "reply", buf_slice(&text));
     buf_free(&text);
 }
@@ -208,10 +210,14 @@ put_delays(struct relay_session *s, struct log_line *line)
                          tx->signed_at - tx->content_ended,
                          s->now.ms - tx->signed_at };
 
-    for (size_t i = 0; i < 3; i++)
-        buf_printf(&text, "%s%llu.%03llu", i != 0 ? "/" : "",
-                   (unsigned long long)(parts[i] / 1000),
-                   (unsigned long long)(parts[i] % 1000));
+    for (size_t i = 0; i < 3; i++) {
+        if (i != 0)
+            buf_putc(&text, '/');
+        buf_put_number(&text, parts[i] / 1000);
+        buf_putc(&text, '.');
+        for (unsigned tens = 100; tens != 0; tens /= 10)
+            buf_putc(&text, (char)('0' + parts[i] / tens % 10));
+    }
     log_value(line, "delays", buf_slice(&text));
     buf_free(&text);
 }

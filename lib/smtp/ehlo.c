@@ -63,11 +63,15 @@ smtp_ehlo_print(struct slice hostname, const struct smtp_ehlo *upstream,
 
     if (size == 0 || (size_limit != 0 && size_limit < size))
         size = size_limit;
-    buf_printf(out, "250-%.*s\r\n250-PIPELINING\r\n", SLICE_ARG(hostname));
-    if ((offered & SMTP_HAS_SIZE) != 0 && size != 0)
-        buf_printf(out, "250-SIZE %llu\r\n", (unsigned long long)size);
-    else if ((offered & SMTP_HAS_SIZE) != 0)
-        buf_puts(out, "250-SIZE\r\n");
+    buf_puts(out, "250-");
+    buf_append(out, hostname);
+    buf_puts(out, "\r\n250-PIPELINING\r\n");
+    if ((offered & SMTP_HAS_SIZE) != 0) {
+        buf_puts(out, size != 0 ? "250-SIZE " : "250-SIZE");
+        if (size != 0)
+            buf_put_number(out, size);
+        buf_puts(out, "\r\n");
+    }
     if ((offered & SMTP_HAS_8BITMIME) != 0)
         buf_puts(out, "250-8BITMIME\r\n");
     if ((offered & SMTP_HAS_SMTPUTF8) != 0)

@@ -44,7 +44,15 @@ static void
 append_printable(struct buf *out, struct slice text, size_t max)
 {
     while (text.len != 0) {
-        size_t n = printable_length(text);
+        size_t n = ascii_printable_length(text);
+        if (n > max)
+            n = max;
+        buf_append(out, slice_head(text, n));
+        text = slice_tail(text, n);
+        max -= n;
+        if (text.len == 0)
+            return;
+        n = printable_length(text);
         if ((n != 0 ? n : 1) > max)
             return;
         if (n == 0)
@@ -144,6 +152,16 @@ smtp_reply_parser_free(struct smtp_reply_parser *parser)
 
 /* ---- writing ----------------------------------------------------------- */
 
+static void
+put_code(struct buf *out, unsigned code, bool last)
+{
+    char digits[CODE] = { (char)('0' + code / 100 % 10),
+                          (char)('0' + code / 10 % 10), (char)('0' + code % 10),
+                          last ? ' ' : '-' };
+
+    buf_append(out, (struct slice){ digits, sizeof(digits) });
+}
+
 void
 smtp_reply_print(const struct smtp_reply *reply, struct buf *out)
 {
@@ -153,7 +171,7 @@ smtp_reply_print(const struct smtp_reply *reply, struct buf *out)
     do {
         last = slice_find(text, '\n') == text.len;
         struct slice line = slice_cut(&text, '\n');
-        buf_printf(out, "%03u%c", reply->code % 1000, last ? ' ' : '-');
+        put_code(out, reply->code, last);
         append_printable(out, line, SMTP_REPLY_LINE_MAX - CODE - CRLF);
         buf_puts(out, "\r\n");
     } while (!last);
