@@ -241,6 +241,10 @@ void relay_on_drain(struct relay_session *session, struct relay_time now);
 /* Is a transaction under way (status, drain)? */
 bool relay_is_busy(const struct relay_session *session);
 
+/* Has the client ended it with QUIT? Then it sends nothing more, and whoever
+ * closes at once destroys no reply that it still has to read. */
+bool relay_has_quit(const struct relay_session *session);
+
 /* ---- the envelope without a session: explain, socketmap, check ---- */
 
 enum relay_fate {

@@ -144,6 +144,12 @@ relay_is_busy(const struct relay_session *s)
     return s->tx != NULL && s->phase != PHASE_ENDED;
 }
 
+bool
+relay_has_quit(const struct relay_session *s)
+{
+    return s->server.quit;
+}
+
 /* ---- replies and deadlines ---- */
 
 void

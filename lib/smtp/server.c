@@ -20,7 +20,9 @@ smtp_server_open(struct smtp_server *server, struct slice hostname,
         server->upstream = *upstream;
     else
         server->upstream.keywords = SMTP_HAS_ALL;
-    buf_printf(out, "220 %.*s ESMTP\r\n", SLICE_ARG(hostname));
+    buf_puts(out, "220 ");
+    buf_append(out, hostname);
+    buf_puts(out, " ESMTP\r\n");
 }
 
 void
@@ -134,6 +136,8 @@ smtp_server_take(struct smtp_server *server, struct slice *in,
     }
     if (server->state != SMTP_SERVER_CLOSED)
         return event;
+    if (in->len != 0)
+        server->quit = false;
     *in = slice_tail(*in, in->len);
     return SMTP_SERVER_QUIT;
 }

@@ -42,6 +42,7 @@ struct smtp_server {
     bool skipping;     /* an overlong line is read to its end */
     bool content_done; /* between DOT_END and the reply */
     bool forget;       /* the XFORWARD values, before the next command */
+    bool quit;         /* the client said QUIT, and nothing behind it */
     unsigned errors;
     unsigned recipients; /* accepted in this transaction */
     unsigned attempts;   /* RCPTs that were handed out in it */

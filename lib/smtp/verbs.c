@@ -290,6 +290,7 @@ on_help(struct smtp_turn *turn)
 static enum smtp_server_event
 on_quit(struct smtp_turn *turn)
 {
+    turn->server->quit = true;
     return smtp_turn_close(turn, 221, "2.0.0 Bye");
 }
 

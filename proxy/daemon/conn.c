@@ -192,6 +192,15 @@ conn_flush(struct conn *conn)
     buf_free(&conn->out);
 }
 
+void
+conn_send(struct conn *conn, struct slice octets)
+{
+    if (conn->broken || uv_is_closing(&conn->uv.handle))
+        return;
+    send_out(conn, buf_slice(&conn->out), octets);
+    buf_free(&conn->out);
+}
+
 size_t
 conn_unsent(const struct conn *conn)
 {

@@ -75,6 +75,9 @@ void conn_hold(struct conn *conn); /* stop reading for now */
 
 void conn_write(struct conn *conn, struct slice octets);
 void conn_flush(struct conn *conn);
+
+/* The same at once: what was collected, and these octets behind it. */
+void conn_send(struct conn *conn, struct slice octets);
 size_t conn_unsent(const struct conn *conn);
 
 /* Is the peer still there: no FIN and no reset, read or unread? */

@@ -297,8 +297,10 @@ link_finish(struct link *link)
     buf_free(&link->input);
     conn_flush(&link->client);
     link->shutdown.data = link;
-    if (link->client.broken ||
-        (link->client.ended && conn_unsent(&link->client) == 0) ||
+    bool ended = link->client.ended ||
+                 (link->session != NULL && relay_has_quit(link->session) &&
+                  link->fresh.len == 0);
+    if (link->client.broken || (ended && conn_unsent(&link->client) == 0) ||
         uv_shutdown(&link->shutdown, &link->client.uv.stream, on_shutdown) !=
             0) {
         begin_close(link);

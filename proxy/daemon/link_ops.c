@@ -40,8 +40,7 @@ op_to_client(void *ctx, struct slice octets)
     /* At once, not at the end of the event: the session has grouped what
      * belongs together, and a final reply must be out before anything else is
      * done, or the window for a duplicate grows (RFC 1047). */
-    conn_write(&link->client, octets);
-    conn_flush(&link->client);
+    conn_send(&link->client, octets);
 }
 
 static void
