@@ -2,7 +2,12 @@
 # they are built.
 set(CPACK_PACKAGE_NAME onward)
 set(CPACK_PACKAGE_VENDOR "The Onward authors")
-set(CPACK_PACKAGE_CONTACT "The Onward authors <onward@onward.invalid>")
+# There is no address that all who build this could give: whoever distributes
+# the package gives the one where its users find somebody. The default cannot
+# be mistaken for such an address (RFC 2606).
+set(ONWARD_MAINTAINER "The Onward authors <onward@onward.invalid>" CACHE STRING
+    "who answers for the packages: NAME <ADDRESS>")
+set(CPACK_PACKAGE_CONTACT "${ONWARD_MAINTAINER}")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY
     "forwarding, SRS and DKIM proxy for Postfix")
 set(CPACK_PACKAGE_DESCRIPTION

@@ -60,6 +60,8 @@ my %want = (
     '/usr/share/man/man5/onward-tables.5.gz'          => '-rw-r--r--',
     '/usr/share/man/man8/onward.8.gz'                 => '-rw-r--r--',
     '/usr/share/doc/onward/README'                    => '-rw-r--r--',
+    '/usr/share/doc/onward/alerts.yml'                => '-rw-r--r--',
+    '/usr/share/doc/onward/grafana-dashboard.json'    => '-rw-r--r--',
     '/usr/share/doc/onward/copyright'                 => '-rw-r--r--',
     '/usr/share/doc/onward/changelog.gz'              => '-rw-r--r--',
     '/usr/share/doc/onward/examples/self-hosted/onward.conf' => '-rw-r--r--',
@@ -76,6 +78,7 @@ run_all('dpkg-deb', '-R', $deb, "$dir/tree");
 my $control = slurp("$dir/tree/DEBIAN/control");
 is slurp("$dir/tree/DEBIAN/conffiles"), "/etc/onward/onward.conf\n",
     'the configuration is a conffile';
+like $control, qr/^Maintainer: .* <\S+\@\S+>$/m, 'it has a maintainer';
 like $control, qr/^Depends: .*\blibssl3\b/m,   'depends on its libraries';
 like $control, qr/^Depends: .*\bsystemd\b/m,   'and on systemd-sysusers';
 like $control, qr/^Recommends: postfix$/m,     'recommends Postfix';
@@ -138,10 +141,19 @@ is slurp("$dir/dest/etc/onward/onward.conf"), "# edited\n",
 # ---- the rpm ----
 
 SKIP: {
-    skip 'rpmbuild is not installed', 2
+    skip 'rpmbuild is not installed', 4
         if system('command -v rpmbuild >/dev/null') != 0;
     run_all('sh', '-c', 'cd "$1" && cpack -G RPM', 'sh', "$dir/build");
     my ($rpm) = glob "$dir/build/*.rpm";
+    # Units where each system looks for them; else the same list.
+    my @deb = sort map {s{^/lib/}{/usr/lib/}r} grep { !m{/$} } keys %mode;
+    my @rpm = sort grep { $_ ne '' } split /\n/,
+        run_out('rpm', '-qp', '--queryformat',
+        '[%{FILENAMES} %{FILEMODES:perms}\n]', $rpm) =~ s/^(\S+) d\S*\n//gmr
+        =~ s/ -\S+$//gmr;
+    is_deeply \@rpm, \@deb, 'the rpm has the files of the deb';
+    like run_out('rpm', '-qp', '--requires', $rpm), qr/^libcrypto\.so\.3/m,
+        'and needs their libraries';
     is run_out('rpm', '-qpc', $rpm), "/etc/onward/onward.conf\n",
         'the rpm keeps an edited configuration';
     like run_out('rpm', '-qpl', $rpm),
