@@ -229,13 +229,21 @@ copy_domains(struct arena *arena, struct domain_list *list)
                                list->count * sizeof(list->entries[0]));
 }
 
+bool
+conf_tables_are_stale(struct conf *conf)
+{
+    struct refresh refresh = { 0 };
+
+    each_table(conf, look_at_table, &refresh);
+    return refresh.stale;
+}
+
 struct conf *
 conf_refresh_tables(struct conf *conf, int64_t now, struct buf *errors)
 {
     struct refresh refresh = { .errors = errors, .now = now };
 
-    each_table(conf, look_at_table, &refresh);
-    if (!refresh.stale)
+    if (!conf_tables_are_stale(conf))
         return NULL;
     struct conf *fresh = mem_alloc(sizeof(*fresh));
     struct alias_list *aliases = &fresh->forward.aliases;

@@ -141,22 +141,60 @@ reload_start(struct daemon *daemon)
     uv_queue_work(&daemon->loop, &reload->request, on_thread, on_done);
 }
 
+/* ---- tables ------------------------------------------------------------ */
+
+static void
+on_table_thread(uv_work_t *request)
+{
+    struct reload *reload = request->data;
+
+    /* daemon->conf does not change while this runs. */
+    reload->loaded = conf_refresh_tables(reload->daemon->conf,
+                                         daemon_now().wall, &reload->errors);
+}
+
+static void
+on_tables_opened(uv_work_t *request, int status)
+{
+    struct reload *reload = request->data;
+    struct daemon *daemon = reload->daemon;
+
+    (void)status; /* we never cancel */
+    reload->running = false;
+    if (daemon->stopping) {
+        if (reload->loaded != NULL)
+            conf_unref(reload->loaded);
+    } else {
+        if (reload->loaded != NULL)
+            put_in_force(daemon, reload->loaded);
+        if (reload->errors.len != 0)
+            tablestats_failed(stats_tables(daemon->stats), daemon->conf);
+        log_lines(daemon, LOG_LEVEL_ERROR, "table", &reload->errors);
+    }
+    reload->loaded = NULL;
+    buf_free(&reload->errors);
+    if (daemon->stopping)
+        return;
+    if (reload->again) {
+        reload->again = false;
+        reload_start(daemon);
+    }
+}
+
 void
 reload_tick(struct daemon *daemon)
 {
-    struct buf errors = { 0 };
-    struct conf *conf;
+    struct reload *reload = &daemon->reload;
 
-    if (daemon->reload.running)
+    if (reload->running)
         return;
-    conf = conf_refresh_tables(daemon->conf, daemon_now().wall, &errors);
-    if (conf != NULL)
-        put_in_force(daemon, conf);
-    if (errors.len != 0)
-        tablestats_failed(stats_tables(daemon->stats), daemon->conf);
-    log_lines(daemon, LOG_LEVEL_ERROR, "table", &errors);
-    buf_free(&errors);
-    free_retired(&daemon->reload);
+    free_retired(reload);
+    if (daemon->stopping || !conf_tables_are_stale(daemon->conf))
+        return;
+    /* Opening one reads its index, which no session shall wait for. */
+    reload->running = true;
+    uv_queue_work(&daemon->loop, &reload->request, on_table_thread,
+                  on_tables_opened);
 }
 
 void

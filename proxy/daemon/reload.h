@@ -35,7 +35,8 @@ void reload_init(struct reload *reload, struct daemon *daemon);
 
 void reload_start(struct daemon *daemon); /* SIGHUP */
 
-/* Every 2 s: swap tables whose file was replaced, free what is retired. */
+/* Every second: swap tables whose file was replaced, opened on the thread pool
+ * too; free what is retired. */
 void reload_tick(struct daemon *daemon);
 
 /* At the end, when no load runs and no session is left. */

@@ -3,7 +3,7 @@
 #include "daemon.h"
 
 enum {
-    INTERVAL = 2000,
+    INTERVAL = 1000,  /* a table is in force 2 s after it was replaced */
     COOL_AFTER = 1000 /* ms of silence */
 };
 
@@ -136,6 +136,9 @@ on_tick(uv_timer_t *timer)
     struct daemon *daemon = timer->data;
 
     reload_tick(daemon);
+    daemon->ticker.odd = !daemon->ticker.odd;
+    if (daemon->ticker.odd)
+        return;
     link_cool_all(daemon, COOL_AFTER);
     listeners_wake(daemon); /* memory may have been what was short */
     send_status(daemon);

@@ -1,6 +1,6 @@
 /*
- * What is done every two seconds: look whether tables were replaced, tell
- * systemd how we are, give memory back.
+ * What is done every second: look whether tables were replaced; and every two
+ * seconds: tell systemd how we are, give memory back.
  */
 #ifndef ONWARD_TICK_H
 #define ONWARD_TICK_H
@@ -13,6 +13,7 @@ struct daemon;
 
 struct ticker {
     uv_timer_t timer;
+    bool odd;
     uint64_t transactions; /* answered up to the last tick */
     uint64_t at;           /* when that was, ms */
     uint64_t sessions;     /* seen when memory was last given back */
