@@ -143,6 +143,55 @@ pairwise(void **state)
     check(*state, 2);
 }
 
+enum {
+    PADS = 130 /* more than two of the blocks that are looked at together */
+};
+
+static struct dot_decoder
+decode_in(struct slice wire, size_t piece, struct buf *out)
+{
+    struct dot_decoder decoder = { 0 };
+    enum dot_status status = DOT_MORE;
+
+    while (wire.len != 0 && status == DOT_MORE) {
+        struct slice in = slice_head(wire, piece);
+        size_t before = in.len;
+        assert_true(dot_decode(&decoder, &in, out, &status));
+        wire = slice_tail(wire, before - in.len);
+    }
+    return decoder;
+}
+
+/* The rows again, each octet of them in each place of a block. */
+static void
+in_every_place_of_a_block(void **state)
+{
+    const struct row *row = *state;
+    char text[PADS];
+
+    memset(text, 'x', sizeof(text));
+    for (size_t pad = 0; pad <= PADS; pad++) {
+        struct buf wire = { 0 }, whole_out = { 0 }, byte_out = { 0 };
+        buf_append(&wire, (struct slice){ text, pad });
+        buf_append(&wire, row->wire);
+        buf_append(&wire, (struct slice){ text, PADS - pad });
+        buf_puts(&wire, "\r\n.\r\nMAIL");
+        struct dot_decoder a =
+            decode_in(buf_slice(&wire), SIZE_MAX, &whole_out);
+        struct dot_decoder b = decode_in(buf_slice(&wire), 1, &byte_out);
+        assert_slice(buf_slice(&whole_out), buf_slice(&byte_out));
+        assert_int_equal(a.state, DOT_FINISHED);
+        assert_memory_equal(&a.line, &b.line, sizeof(a.line));
+        assert_int_equal(a.bare_cr, b.bare_cr);
+        assert_int_equal(a.bare_lf, b.bare_lf);
+        assert_int_equal(a.nul, b.nul);
+        assert_int_equal(a.stuffed, b.stuffed);
+        buf_free(&wire);
+        buf_free(&whole_out);
+        buf_free(&byte_out);
+    }
+}
+
 /* A legal end across every boundary of a read. */
 static void
 ends_across_boundaries(void **state)
@@ -333,6 +382,34 @@ encode_bytewise(void **state)
     encode(*state, 1);
 }
 
+static void
+assert_aborts(size_t row, size_t pad, struct slice first, struct slice second)
+{
+    pid_t pid = fork();
+    int status;
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct dot_encoder encoder = { 0 };
+        struct buf in = { 0 }, out = { 0 };
+        fclose(stderr);
+        signal(SIGABRT, SIG_DFL);
+        for (size_t i = 0; i < pad; i++)
+            buf_putc(&in, 'x');
+        buf_append(&in, first);
+        if (second.len == 0)
+            for (size_t i = 0; i < 2 * PADS; i++)
+                buf_putc(&in, i % 50 < 48 ? 'y' : i % 50 == 48 ? '\r' : '\n');
+        dot_encode(&encoder, buf_slice(&in), &out);
+        dot_encode(&encoder, second, &out);
+        dot_finish(&encoder, &out);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        fail_msg("content %zu behind %zu octets was let through", row, pad);
+}
+
 /* I5: what could be read in two ways ends the process. */
 static void
 ambiguous_content_aborts(void **state)
@@ -348,30 +425,15 @@ ambiguous_content_aborts(void **state)
     };
     (void)state;
 
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        pid_t pid = fork();
-        assert_true(pid >= 0);
-        if (pid == 0) {
-            struct dot_encoder encoder = { 0 };
-            struct buf out = { 0 };
-            fclose(stderr);
-            signal(SIGABRT, SIG_DFL);
-            dot_encode(&encoder, bad[i].first, &out);
-            dot_encode(&encoder, bad[i].second, &out);
-            dot_finish(&encoder, &out);
-            _exit(0);
-        }
-        int status;
-        assert_int_equal(waitpid(pid, &status, 0), pid);
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-            fail_msg("content %zu was let through", i);
-    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        for (size_t pad = 0; pad <= PADS; pad += pad < 8 ? 1 : 7)
+            assert_aborts(i, pad, bad[i].first, bad[i].second);
 }
 
 int
 main(void)
 {
-    struct CMUnitTest tests[3 * ROWS + 2 * ENCODED + 10] = { 0 };
+    struct CMUnitTest tests[4 * ROWS + 2 * ENCODED + 10] = { 0 };
     size_t n = 0;
 
     for (size_t i = 0; i < ROWS; i++) {
@@ -381,6 +443,9 @@ main(void)
             (struct CMUnitTest){ rows[i].name, bytewise, NULL, NULL, &rows[i] };
         tests[n++] =
             (struct CMUnitTest){ rows[i].name, pairwise, NULL, NULL, &rows[i] };
+        tests[n++] =
+            (struct CMUnitTest){ rows[i].name, in_every_place_of_a_block, NULL,
+                                 NULL, &rows[i] };
     }
     for (size_t i = 0; i < ENCODED; i++) {
         tests[n++] = (struct CMUnitTest){ encoded[i].name, encode_whole, NULL,
