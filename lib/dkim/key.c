@@ -85,9 +85,9 @@ static const char *
 judge_file(const struct stat *st)
 {
     if (S_ISDIR(st->st_mode))
-        return "is a directory";
+        return "is a directory; a key file of this name is wanted";
     if (!S_ISREG(st->st_mode))
-        return "is not a regular file";
+        return "is not a regular file, which a key is";
     if (st->st_size == 0)
         return "is empty";
     if (st->st_size > FILE_MAX)
@@ -159,6 +159,33 @@ load_open(int fd, const char *path, struct slice domain, struct slice selector,
     return key;
 }
 
+static void
+tell_unopened(const char *path, struct buf *why)
+{
+    int error = errno;
+    struct stat st;
+
+    switch (error) {
+    case EACCES:
+        buf_printf(why,
+                   "%s; root's keys are readable for the group of the daemon: "
+                   "chgrp onward %s; chmod 0640 %s",
+                   strerror(error), path, path);
+        return;
+    case ENXIO: /* a socket */
+        buf_puts(why, "is not a regular file, which a key is");
+        return;
+    case ENOENT:
+        if (lstat(path, &st) != 0)
+            break;
+        buf_puts(why, "is a link to a file that is not there");
+        return;
+    default:
+        break;
+    }
+    buf_puts(why, strerror(error));
+}
+
 struct dkim_key *
 dkim_key_load(const char *path, struct slice domain, struct buf *why)
 {
@@ -182,7 +209,7 @@ dkim_key_load(const char *path, struct slice domain, struct buf *why)
     /* Without O_NONBLOCK the open of a FIFO would wait for a writer. */
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0) {
-        buf_puts(why, strerror(errno));
+        tell_unopened(path, why);
         return NULL;
     }
     struct dkim_key *key = load_open(fd, path, domain, selector, why);

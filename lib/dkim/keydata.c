@@ -9,9 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char IS_DAMAGED[] = "is cut off or damaged";
+/* What a domain needs instead; a file that is moved away (to a name without
+ * .pem) is not looked at. */
+#define MAKE_ONE "move it away and make another: onward dkim keygen"
+#define KINDS "DKIM knows RSA and Ed25519; " MAKE_ONE
+
+static const char IS_DAMAGED[] =
+    "is cut off or damaged; put a copy back, or " MAKE_ONE;
 static const char IS_ENCRYPTED[] =
-    "is encrypted; a server has nobody to ask for the pass phrase";
+    "is encrypted; a server has nobody to ask for the pass phrase: take it off "
+    "with openssl pkey -in OLD -out NEW";
+static const char HAS_MORE[] =
+    "has something behind its key; one file holds one key in DER";
 static const char IS_PUBLIC[] = "holds a public key; the private one is needed";
 static const char IS_CERTIFICATE[] =
     "holds a certificate; a private key is needed";
@@ -75,6 +84,15 @@ from_pkcs1(struct slice der)
     return d2i_PrivateKey(EVP_PKEY_RSA, NULL, &at, (long)der.len);
 }
 
+/* EC keys in DER of their own, to be named. */
+static EVP_PKEY *
+from_sec1(struct slice der)
+{
+    const unsigned char *at = (const unsigned char *)der.ptr;
+
+    return d2i_PrivateKey(EVP_PKEY_EC, NULL, &at, (long)der.len);
+}
+
 /* What DER that is no private key is instead. */
 static const char *
 name_der(struct slice der)
@@ -88,6 +106,9 @@ name_der(struct slice der)
     X509 *certificate = d2i_X509(NULL, &at, len);
     at = (const unsigned char *)der.ptr;
     EVP_PKEY *public_key = d2i_PUBKEY(NULL, &at, len);
+    at = (const unsigned char *)der.ptr;
+    if (public_key == NULL)
+        public_key = d2i_PublicKey(EVP_PKEY_RSA, NULL, &at, len);
 
     if (certificate != NULL)
         name = IS_CERTIFICATE;
@@ -101,6 +122,21 @@ name_der(struct slice der)
     return name;
 }
 
+/* Is there more than one value of DER? */
+static bool
+has_more(struct slice der)
+{
+    const unsigned char *start = (const unsigned char *)der.ptr;
+    const unsigned char *at = start;
+    long len = 0;
+    int tag;
+    int class;
+
+    return (ASN1_get_object(&at, &len, &tag, &class, (long)der.len) & 0x80) ==
+               0 &&
+           (size_t)(at - start) + (size_t)len < der.len;
+}
+
 static EVP_PKEY *
 from_der(struct slice der, const char **why)
 {
@@ -109,7 +145,14 @@ from_der(struct slice der, const char **why)
     if (pkey == NULL)
         pkey = from_pkcs1(der);
     if (pkey == NULL)
+        pkey = from_sec1(der);
+    if (pkey == NULL) {
         *why = name_der(der);
+    } else if (has_more(der)) {
+        EVP_PKEY_free(pkey);
+        pkey = NULL;
+        *why = HAS_MORE;
+    }
     return pkey;
 }
 
@@ -131,11 +174,12 @@ from_pem_block(struct slice name, struct slice header, struct slice der,
         pkey = from_pkcs1(der);
         *why = IS_DAMAGED;
     } else if (slice_equal(name, SLICE_OF("EC PRIVATE KEY"))) {
-        *why = "is an EC key; DKIM knows RSA and Ed25519";
+        *why = "is an EC key; " KINDS;
     } else if (slice_equal(name, SLICE_OF("DSA PRIVATE KEY"))) {
-        *why = "is a DSA key; DKIM knows RSA and Ed25519";
+        *why = "is a DSA key; " KINDS;
     } else if (slice_equal(name, SLICE_OF("OPENSSH PRIVATE KEY"))) {
-        *why = "is a key of OpenSSH in its own format, not PKCS#8 or PKCS#1";
+        *why = "is a key in the format of OpenSSH, not PKCS#8 or "
+               "PKCS#1; " MAKE_ONE;
     } else if (slice_ends_nocase(name, SLICE_OF("PUBLIC KEY"))) {
         *why = IS_PUBLIC;
     } else if (slice_ends_nocase(name, SLICE_OF("CERTIFICATE"))) {
@@ -219,25 +263,26 @@ judge(struct dkim_key *key)
     case EVP_PKEY_RSA:
         key->algorithm = DKIM_RSA_SHA256;
         if (key->bits < DKIM_RSA_BITS_MIN)
-            return "is an RSA key of less than 1024 bits; verifiers refuse it";
+            return "is an RSA key of less than 1024 bits, which verifiers "
+                   "refuse; " MAKE_ONE;
         return NULL;
     case EVP_PKEY_ED25519:
         key->algorithm = DKIM_ED25519_SHA256;
         key->bits = 256;
         return NULL;
     case EVP_PKEY_RSA_PSS:
-        return "is an RSA-PSS key; DKIM knows plain RSA and Ed25519";
+        return "is an RSA-PSS key, not plain RSA; " KINDS;
     case EVP_PKEY_EC:
-        return "is an EC key; DKIM knows RSA and Ed25519";
+        return "is an EC key; " KINDS;
     case EVP_PKEY_ED448:
-        return "is an Ed448 key; DKIM knows RSA and Ed25519";
+        return "is an Ed448 key; " KINDS;
     case EVP_PKEY_X25519:
     case EVP_PKEY_X448:
-        return "is a key for key exchange, which cannot sign";
+        return "is a key for key exchange, which cannot sign; " KINDS;
     case EVP_PKEY_DSA:
-        return "is a DSA key; DKIM knows RSA and Ed25519";
+        return "is a DSA key; " KINDS;
     default:
-        return "is of a kind that DKIM does not know (RSA and Ed25519)";
+        return "is of an unknown kind; " KINDS;
     }
 }
 
@@ -280,7 +325,8 @@ dkim_key_parse(struct slice octets, struct slice domain, struct slice selector,
     if (key->pkey != NULL) {
         *why = judge(key);
         if (*why == NULL && !works(key))
-            *why = "does not verify what it signs: its halves do not match";
+            *why = "does not verify what it signs: its halves do not "
+                   "match; " MAKE_ONE;
     }
     ERR_clear_error();
     if (*why == NULL)

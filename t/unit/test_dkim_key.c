@@ -2,7 +2,12 @@
 
 #include "key.h"
 
+#include <openssl/evp.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* ---- parsing ----------------------------------------------------------- */
@@ -137,6 +142,85 @@ two_keys_in_a_file(void **state)
     assert_null(parse(buf_slice(&octets), &why));
     assert_non_null(strstr(why, "more than one"));
     buf_free(&octets);
+}
+
+/* Other shapes of what lies in t/data: made from it, not kept. */
+static void
+shapes(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *file;
+        struct slice before, behind;
+        const char *why;
+    } shapes[] = {
+        { "text behind PEM", "rsa2048.pem", SLICE(""),
+          SLICE("Bag Attributes: none\n"), NULL },
+        { "octets behind PEM", "ed25519.pem", SLICE(""), SLICE("\0\xff\n"),
+          NULL },
+        { "byte-order mark", "ed25519.pem", SLICE("\xef\xbb\xbf"), SLICE(""),
+          NULL },
+        { "a line behind DER", "rsa2048-pkcs8.der", SLICE(""), SLICE("\n"),
+          "something behind its key" },
+        { "text before DER", "rsa2048-pkcs8.der", SLICE("# key\n"), SLICE(""),
+          "holds no private key" },
+        { "the record instead of the key", "bad/empty.pem",
+          SLICE("v=DKIM1; k=rsa; p="), SLICE("MIIB\n"),
+          "holds no private key" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+        struct buf path = { 0 };
+        struct buf octets = { 0 };
+        const char *why = NULL;
+        buf_append(&octets, shapes[i].before);
+        buf_printf(&path, DKIM_DATA "keys/%s", shapes[i].file);
+        read_file(buf_cstr(&path), &octets);
+        buf_append(&octets, shapes[i].behind);
+        struct dkim_key *key = parse(buf_slice(&octets), &why);
+        if (shapes[i].why == NULL
+                ? key == NULL
+                : key != NULL || strstr(why, shapes[i].why) == NULL)
+            fail_msg("%s: %s", shapes[i].name, why);
+        dkim_key_unref(key);
+        buf_free(&path);
+        buf_free(&octets);
+    }
+}
+
+/* DER that no command line of OpenSSL calls a private key for DKIM is named
+ * all the same. */
+static void
+other_der(void **state)
+{
+    EVP_PKEY *ec = EVP_EC_gen("P-256");
+    EVP_PKEY *rsa = EVP_RSA_gen(1024);
+    struct {
+        int (*encode)(const EVP_PKEY *key, unsigned char **out);
+        EVP_PKEY *key;
+        const char *why;
+    } rows_der[] = {
+        { i2d_PrivateKey, ec, "EC key" },
+        { i2d_PUBKEY, ec, "public key" },
+        { i2d_PUBKEY, rsa, "public key" },
+        { i2d_PublicKey, rsa, "public key" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows_der) / sizeof(rows_der[0]); i++) {
+        unsigned char *der = NULL;
+        const char *why = NULL;
+        int len = rows_der[i].encode(rows_der[i].key, &der);
+        assert_true(len > 0);
+        assert_null(
+            parse((struct slice){ (const char *)der, (size_t)len }, &why));
+        if (strstr(why, rows_der[i].why) == NULL)
+            fail_msg("%zu: %s", i, why);
+        OPENSSL_free(der);
+    }
+    EVP_PKEY_free(ec);
+    EVP_PKEY_free(rsa);
 }
 
 static void
@@ -280,6 +364,19 @@ expect_refusal(const char *path, const char *text)
 }
 
 static void
+make_socket(const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    assert_true(strlen(path) < sizeof(address.sun_path));
+    memcpy(address.sun_path, path, strlen(path));
+    assert_int_equal(
+        bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    close(fd);
+}
+
+static void
 what_is_no_file(void **state)
 {
     struct place place = { "", "" };
@@ -300,6 +397,15 @@ what_is_no_file(void **state)
     expect_refusal(place.path, "64 KiB");
     unlink(place.path);
     assert_int_equal(symlink("/dev/zero", place.path), 0);
+    expect_refusal(place.path, "not a regular file");
+    unlink(place.path);
+    assert_int_equal(symlink("/nonexistent", place.path), 0);
+    expect_refusal(place.path, "a link to a file that is not there");
+    unlink(place.path);
+    assert_int_equal(symlink("s.pem", place.path), 0);
+    expect_refusal(place.path, "Too many levels of symbolic links");
+    unlink(place.path);
+    make_socket(place.path);
     expect_refusal(place.path, "not a regular file");
     remove_place(&place);
 }
@@ -333,7 +439,7 @@ links(void **state)
 int
 main(void)
 {
-    struct CMUnitTest tests[ROWS + 7] = { 0 };
+    struct CMUnitTest tests[ROWS + 9] = { 0 };
     size_t count = 0;
 
     for (size_t i = 0; i < ROWS; i++)
@@ -343,6 +449,8 @@ main(void)
     tests[count++] =
         (struct CMUnitTest)cmocka_unit_test(halves_that_do_not_match);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(two_keys_in_a_file);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(shapes);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(other_der);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(generated);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(names_and_modes);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(what_is_no_file);
