@@ -8,6 +8,7 @@ use v5.36;
 use IO::Socket::INET;
 use IO::Select;
 use POSIX qw(_exit WNOHANG);
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Onward::Test;
 
 # handler: called with (server, socket, number of the connection from 1 on).
@@ -59,6 +60,8 @@ sub accept_all ($self, $listen, $lifeline) {
                 _exit(0);
             }
             my $socket = $listen->accept or next;
+            # A reply to each of several pipelined commands, at once.
+            setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1;
             $n++;
             my $pid = fork // next;
             if ($pid == 0) {
