@@ -9,6 +9,12 @@ look_at_tables(const struct admin_view *view, struct buf *warnings)
                        "table %.*s is older than its file: reload, or see the "
                        "log for why the file was not taken\n",
                        SLICE_ARG(view->tables[i].spec));
+    for (size_t i = 0; i < view->table_count; i++)
+        if (view->tables[i].failing)
+            buf_printf(warnings,
+                       "table %.*s did not answer the last look-up: who needs "
+                       "it gets 451, the log says why\n",
+                       SLICE_ARG(view->tables[i].spec));
 }
 
 bool

@@ -207,6 +207,8 @@ put_tables(const struct admin_view *view, struct buf *out)
         } else {
             buf_puts(out, "asked</td><td>");
         }
+        if (t->failing)
+            buf_puts(out, " <span class=\"wait\">failing</span>");
         buf_puts(out, "</td></tr>\n");
     }
     if (view->table_count == 0)

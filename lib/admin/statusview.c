@@ -133,6 +133,7 @@ put_tables(const struct admin_view *view, struct json *json)
                               : 0);
         }
         member_bool(json, "stale", t->stale);
+        member_bool(json, "failing", t->failing);
         json_close(json, '}');
     }
     json_close(json, ']');
@@ -308,6 +309,8 @@ say_tables(const struct admin_view *view, struct buf *out)
             admin_put_age(out, view->now - t->written);
             buf_puts(out, t->stale ? " old, STALE)" : " old)");
         }
+        if (t->failing)
+            buf_puts(out, " FAILING");
         buf_putc(out, ' ');
     }
     buf_puts(out, view->table_count == 0 ? " none\n" : "\n");

@@ -50,12 +50,14 @@ struct admin_table {
     uint64_t entries; /* of a socketmap 0 */
     int64_t written;  /* seconds since 1970; 0: not a file */
     bool stale;       /* its file is newer, or gone */
+    bool failing;     /* the last look-up ended in an error */
 };
 
 /* Look-ups in a table since the process started. */
 struct admin_lookups {
     struct slice spec;
     uint64_t hit, miss, error;
+    bool failing; /* the last one was an error */
     uint64_t reloads, reloads_failed; /* of its file */
     struct admin_histogram seconds;
 };

@@ -198,9 +198,18 @@ is_stale(const struct table *table)
     return stale;
 }
 
+static bool
+is_failing(const struct admin_view *view, struct slice spec)
+{
+    for (size_t i = 0; i < view->lookup_count; i++)
+        if (slice_equal(view->lookups[i].spec, spec))
+            return view->lookups[i].failing;
+    return false;
+}
+
 static void
-add_table(struct admin_table *list, size_t *count, const struct table *table,
-          const char *use)
+add_table(const struct admin_view *view, struct admin_table *list,
+          size_t *count, const struct table *table, const char *use)
 {
     if (table == NULL)
         return;
@@ -212,6 +221,7 @@ add_table(struct admin_table *list, size_t *count, const struct table *table,
                        ? 0
                        : table->stat.mtime_ns / 1000000000,
         .stale = is_stale(table),
+        .failing = is_failing(view, table->spec),
     };
 }
 
@@ -227,11 +237,11 @@ view_tables(const struct conf *conf, struct arena *arena,
         arena, (aliases->count + local->count + map->count) * sizeof(*list));
 
     for (size_t i = 0; i < aliases->count; i++)
-        add_table(list, &count, aliases->entries[i].table, "aliases");
+        add_table(view, list, &count, aliases->entries[i].table, "aliases");
     for (size_t i = 0; i < local->count; i++)
-        add_table(list, &count, local->entries[i].table, "domains");
+        add_table(view, list, &count, local->entries[i].table, "domains");
     for (size_t i = 0; i < map->count; i++)
-        add_table(list, &count, map->entries[i].table, "domain map");
+        add_table(view, list, &count, map->entries[i].table, "domain map");
     view->tables = list;
     view->table_count = count;
 }

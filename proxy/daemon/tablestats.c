@@ -38,6 +38,7 @@ tablestats_looked_up(struct tablestats *stats, struct slice spec,
     if (lookups == NULL)
         return;
     admin_observe(&lookups->seconds, (double)nanoseconds / 1e9);
+    lookups->failing = status == TABLE_ERROR;
     if (status == TABLE_FOUND)
         lookups->hit++;
     else if (status == TABLE_MISS)
