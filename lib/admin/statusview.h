@@ -57,7 +57,7 @@ struct admin_table {
 struct admin_lookups {
     struct slice spec;
     uint64_t hit, miss, error;
-    bool failing; /* the last one was an error */
+    bool failing;                     /* the last one was an error */
     uint64_t reloads, reloads_failed; /* of its file */
     struct admin_histogram seconds;
 };

@@ -259,8 +259,26 @@ is_newer(struct slice path, int64_t loaded)
     return newer;
 }
 
+/* Written in place, or replaced by another of its name. */
+static bool
+key_has_changed(const struct dkim_key *key)
+{
+    struct buf text = { 0 };
+    struct stat st;
+    bool changed;
+
+    buf_append(&text, key->path);
+    changed = stat(buf_cstr(&text), &st) != 0 ||
+              (uint64_t)st.st_dev != key->device ||
+              (uint64_t)st.st_ino != key->inode || st.st_size != key->size ||
+              st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec !=
+                  key->mtime_ns;
+    buf_free(&text);
+    return changed;
+}
+
 /* Keys come, go and change their state by renames, which their directory
- * shows. */
+ * shows; and a file may be written in place. */
 static bool
 keys_are_stale(const struct daemon *daemon)
 {
@@ -273,8 +291,11 @@ keys_are_stale(const struct daemon *daemon)
     if (is_newer(conf->dkim.key_directory, loaded))
         return true;
     for (size_t i = 0; i < dkim_keyset_count(conf->dkim.keys); i++) {
-        struct slice path = dkim_keyset_key(conf->dkim.keys, i)->path;
+        const struct dkim_key *key = dkim_keyset_key(conf->dkim.keys, i);
+        struct slice path = key->path;
         struct slice directory = slice_head(path, slice_find_last(path, '/'));
+        if (key_has_changed(key))
+            return true;
         if (!slice_equal(directory, before) && is_newer(directory, loaded))
             return true;
         before = directory;

@@ -123,6 +123,26 @@ subtest 'a table older than its file' => sub {
     like($body, qr/^warning: table texthash:\Q$table\E is older/m, 'in words');
 };
 
+# The look at the keys is not taken with each request.
+sub stale_keys_said ($as) {
+    return wait_until(seconds(25), sub {
+        return ((get('/readyz'))[1] =~ /key set is older/ ? 1 : 0) == $as;
+    });
+}
+
+subtest 'a key that was written in place' => sub {
+    my ($key) = glob $onward->dir . '/dkim/srs.public.example/*.pem';
+    ok stale_keys_said(0), 'the keys are those on disk';
+    open my $file, '>>', $key or die "$key: $!"; # its directory stays as it is
+    print $file "\n";
+    close $file;
+    ok stale_keys_said(1), 'noticed';
+    like run_status(), qr/^keys .*STALE$/m, 'status says so';
+    is $? >> 8, 0, 'which is a warning';
+    kill HUP => $onward->pid;
+    ok stale_keys_said(0), 'until they are loaded';
+};
+
 subtest 'the command status' => sub {
     my $screen = run_status();
     is($? >> 8, 0, 'healthy');
