@@ -3,6 +3,7 @@
 #include "dkim.h"
 
 #include <openssl/evp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,8 +32,12 @@ struct dkim_body {
 struct dkim_body *
 dkim_body_new(void)
 {
-    struct dkim_body *body = mem_alloc(sizeof(*body));
+    struct dkim_body *body = mem_try_realloc(NULL, sizeof(*body));
 
+    if (body == NULL)
+        return NULL;
+    /* Not the gathered octets: to clear them costs more than a short body. */
+    memset(body, 0, offsetof(struct dkim_body, gather));
     body->md = EVP_MD_CTX_new();
     if (body->md == NULL ||
         EVP_DigestInit_ex(body->md, EVP_sha256(), NULL) != 1) {

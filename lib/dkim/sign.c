@@ -8,6 +8,7 @@
 #include <openssl/rsa.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- one signature ----------------------------------------------------- */
 
@@ -107,20 +108,28 @@ enum {
     NAMES_MAX = SLOTS / 2,
 };
 
-/* One name of h= and where it occurs, top to bottom. */
+/* One name of h= and where it occurs: a chain of occurrences, from the bottom
+ * of the header to its top. */
 struct chosen {
     struct slice name;
     bool oversigned;
     size_t count;
-    struct slice instances[INSTANCES_MAX]; /* the raw fields */
+    size_t last; /* index into occurrences, plus one; 0: none */
+};
+
+struct occurrence {
+    struct slice raw;
+    size_t before; /* the one above it, as in chosen.last */
 };
 
 struct selection {
-    struct chosen *chosen;
+    struct chosen chosen[NAMES_MAX]; /* the first `count` */
     size_t count;
     uint16_t slots[SLOTS]; /* index into chosen, plus one; 0: free */
-    struct slice *names;   /* h=, as it will be written */
-    struct slice *fields;  /* what each of them stands for; empty: none */
+    struct occurrence *occurrences;
+    size_t occurrence_count;
+    struct slice *names;  /* h=, as it will be written */
+    struct slice *fields; /* what each of them stands for; empty: none */
     size_t listed;
 };
 
@@ -150,13 +159,12 @@ static void
 choose_names(struct selection *sel, struct dkim_names names, bool oversigned)
 {
     for (size_t i = 0; i < names.count; i++) {
-        if (!dkim_name_may_be_signed(names.names[i]))
-            continue;
         uint16_t *slot = find_slot(sel, names.names[i]);
         if (*slot == 0) {
-            if (sel->count == NAMES_MAX)
+            if (sel->count == NAMES_MAX ||
+                !dkim_name_may_be_signed(names.names[i]))
                 continue;
-            sel->chosen[sel->count].name = names.names[i];
+            sel->chosen[sel->count] = (struct chosen){ .name = names.names[i] };
             *slot = (uint16_t)++sel->count;
         }
         if (oversigned)
@@ -172,8 +180,9 @@ index_fields(struct selection *sel, const struct mail_header *header)
         if (slot == 0)
             continue;
         struct chosen *c = &sel->chosen[slot - 1];
-        if (c->count < INSTANCES_MAX)
-            c->instances[c->count] = header->fields[i].raw;
+        sel->occurrences[sel->occurrence_count] =
+            (struct occurrence){ header->fields[i].raw, c->last };
+        c->last = ++sel->occurrence_count;
         c->count++;
     }
 }
@@ -187,9 +196,10 @@ list_names(struct selection *sel)
         const struct chosen *c = &sel->chosen[i];
         if (c->count > INSTANCES_MAX)
             continue;
-        for (size_t n = c->count; n > 0; n--) {
+        for (size_t at = c->last; at != 0;
+             at = sel->occurrences[at - 1].before) {
             sel->names[sel->listed] = c->name;
-            sel->fields[sel->listed++] = c->instances[n - 1];
+            sel->fields[sel->listed++] = sel->occurrences[at - 1].raw;
         }
         if (c->oversigned)
             sel->names[sel->listed++] = c->name;
@@ -203,30 +213,39 @@ select_fields(struct selection *sel, const struct dkim_request *request)
 
     if (!mail_header_index(request->prepended, &above))
         return false;
-    size_t names = request->headers.count + request->oversign.count;
-    sel->chosen = mem_try((names < NAMES_MAX ? names : NAMES_MAX) *
-                          sizeof(struct chosen));
-    if (sel->chosen == NULL)
-        goto out;
+    size_t fields = above.count + request->header->count;
+    sel->occurrences = mem_try(fields * sizeof(struct occurrence));
     choose_names(sel, request->headers, false);
     choose_names(sel, request->oversign, true);
-    index_fields(sel, &above);
-    index_fields(sel, request->header);
+    if (sel->occurrences != NULL) {
+        index_fields(sel, &above);
+        index_fields(sel, request->header);
+    }
+    mail_header_free(&above);
 
-    size_t most = sel->count * (INSTANCES_MAX + 1);
+    size_t most = sel->occurrence_count + sel->count;
     sel->names = mem_try(most * sizeof(struct slice));
     sel->fields = mem_try(most * sizeof(struct slice));
-    if (sel->names != NULL && sel->fields != NULL)
-        list_names(sel);
-out:
-    mail_header_free(&above);
-    return sel->names != NULL && sel->fields != NULL;
+    if (sel->occurrences == NULL || sel->names == NULL || sel->fields == NULL)
+        return false;
+    list_names(sel);
+    return true;
+}
+
+/* Not the names: there is room for many more than are ever chosen. */
+static void
+begin_selection(struct selection *sel)
+{
+    sel->count = sel->occurrence_count = sel->listed = 0;
+    sel->occurrences = NULL;
+    sel->names = sel->fields = NULL;
+    memset(sel->slots, 0, sizeof(sel->slots));
 }
 
 static void
 free_selection(struct selection *sel)
 {
-    free(sel->chosen);
+    free(sel->occurrences);
     free(sel->names);
     free(sel->fields);
 }
@@ -326,12 +345,13 @@ bool
 dkim_sign(const struct dkim_request *request, struct buf *out)
 {
     struct dkim_field field = { .made = request->now };
-    struct selection sel = { 0 };
+    struct selection sel;
     struct buf body_hash = { 0 };
     EVP_MD_CTX *fields = NULL;
     size_t start = out->len;
     bool ok = false;
 
+    begin_selection(&sel);
     if (!select_fields(&sel, request) || !covers_from(&sel) ||
         !dkim_base64(
             (struct slice){ (const char *)request->body_hash, DKIM_DIGEST },

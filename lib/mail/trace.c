@@ -64,6 +64,12 @@ trim_folds(struct slice body)
 }
 
 bool
+mail_trace_is_marked(const struct mail_header *header)
+{
+    return mail_header_count(header, loop_field) != 0;
+}
+
+bool
 mail_trace_has_token(const struct mail_header *header,
                      const char token[MAIL_LOOP_TOKEN])
 {

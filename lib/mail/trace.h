@@ -19,6 +19,9 @@ enum {
 bool mail_loop_token(struct slice secret, struct slice alias,
                      char token[MAIL_LOOP_TOKEN]);
 
+/* Was the message marked by any Onward at all? */
+bool mail_trace_is_marked(const struct mail_header *header);
+
 /* Does a field X-Onward-Loop with this token stand in the header? */
 bool mail_trace_has_token(const struct mail_header *header,
                           const char token[MAIL_LOOP_TOKEN]);

@@ -145,6 +145,8 @@ judge_loops(struct relay_session *s)
 
     if (mail_trace_hops(&tx->header) > s->conf->limits.hops)
         return OUTCOME_HOPS;
+    if (!mail_trace_is_marked(&tx->header))
+        return OUTCOME_NONE;
     for (const struct recipient *r = tx->recipients; r != NULL; r = r->next) {
         if (!r->accepted || !r->alias)
             continue;
