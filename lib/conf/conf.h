@@ -218,9 +218,9 @@ struct conf *conf_load(const struct conf_inputs *inputs, struct buf *errors,
 /*
  * Was the file of any table replaced? A stat call for each. And the same
  * configuration with tables opened anew where table_is_stale says so, which may
- * take a while; NULL when nothing changed or the new file is damaged (then errors says
- * so and the old table stays; it says so again with every call until the file
- * is replaced).
+ * take a while; NULL when nothing changed or the new file is damaged (then
+ * errors says so and the old table stays; it says so again with every call
+ * until the file is replaced).
  */
 bool conf_tables_are_stale(struct conf *conf);
 struct conf *conf_refresh_tables(struct conf *conf, int64_t now,

@@ -268,11 +268,10 @@ key_has_changed(const struct dkim_key *key)
     bool changed;
 
     buf_append(&text, key->path);
-    changed = stat(buf_cstr(&text), &st) != 0 ||
-              (uint64_t)st.st_dev != key->device ||
-              (uint64_t)st.st_ino != key->inode || st.st_size != key->size ||
-              st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec !=
-                  key->mtime_ns;
+    changed =
+        stat(buf_cstr(&text), &st) != 0 || (uint64_t)st.st_dev != key->device ||
+        (uint64_t)st.st_ino != key->inode || st.st_size != key->size ||
+        st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec != key->mtime_ns;
     buf_free(&text);
     return changed;
 }
