@@ -29,6 +29,15 @@ seconds_now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+double
+wall_now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 void
 fail(const char *what)
 {
@@ -89,11 +98,31 @@ book_begin(size_t id)
     run.book.attempts++;
 }
 
+static void
+note_event(struct event event)
+{
+    struct book *book = &run.book;
+
+    if (book->event_count == book->event_room) {
+        book->event_room = book->event_room * 2 + 1024;
+        book->events = must(
+            realloc(book->events, book->event_room * sizeof(*book->events)));
+    }
+    book->events[book->event_count++] = event;
+}
+
 void
-book_committed(size_t id, unsigned attempt, unsigned group)
+book_given_up(size_t id, unsigned attempt)
+{
+    note_event((struct event){ id, attempt, false, false, wall_now() });
+}
+
+void
+book_committed(size_t id, unsigned attempt, unsigned group, double at)
 {
     struct message *m = &run.book.messages[id];
 
+    note_event((struct event){ id, attempt, true, false, at });
     m->commits++;
     if (attempt != m->attempt) {
         run.book.stray++;
@@ -114,6 +143,7 @@ book_accepted(size_t id, unsigned attempt)
     if (m->attempt != attempt || m->done != m->groups || m->accepted)
         run.book.false_replies++;
     m->accepted = true;
+    note_event((struct event){ id, attempt, false, true, wall_now() });
     run.book.accepted++;
 }
 
@@ -155,6 +185,37 @@ print_times(const char *name, double *times, size_t count)
     printf(" %s_p50=%.2f %s_p99=%.2f %s_max=%.2f", name,
            percentile(times, count, 0.5), name, percentile(times, count, 0.99),
            name, percentile(times, count, 1));
+}
+
+static int
+by_attempt(const void *a, const void *b)
+{
+    const struct event *x = a, *y = b;
+
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    if (x->attempt != y->attempt)
+        return x->attempt < y->attempt ? -1 : 1;
+    return x->commit - y->commit; /* how it ended, first */
+}
+
+/* Commits of an attempt that was not accepted. */
+static void
+print_windows(void)
+{
+    const struct book *book = &run.book;
+    const struct event *end = NULL;
+
+    qsort(book->events, book->event_count, sizeof(*book->events), by_attempt);
+    for (size_t i = 0; i < book->event_count; i++) {
+        const struct event *e = &book->events[i];
+        if (!e->commit)
+            end = e;
+        else if (end == NULL || end->id != e->id || end->attempt != e->attempt)
+            printf("window %.6f never\n", e->at);
+        else if (!end->accepted)
+            printf("window %.6f %.6f\n", e->at, end->at);
+    }
 }
 
 static void
@@ -313,6 +374,8 @@ main(int argc, char **argv)
     hold_idle();
     run.started = seconds_now();
     serve();
+    if (run.book.event_count != 0)
+        print_windows();
     print_book();
     return 0;
 }

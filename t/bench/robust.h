@@ -11,7 +11,11 @@
  * negative). With -w it opens the idle sessions, says so, and waits for a line
  * on standard input before it goes on. A message that is not accepted is sent
  * again until it is. SIGTERM ends it like -n: what was begun is finished, then
- * the book is printed as one line of NAME=NUMBER.
+ * the book is printed as one line of NAME=NUMBER. Before it stands a line
+ * "window FROM UNTIL" for each commit that was not acknowledged, which is what
+ * makes a message come twice: from the arrival of its dot here until the
+ * client knew that its attempt had failed (seconds since 1970); and a line
+ * "cut TIME" for each cut.
  *
  *   robust.c          the loop, the options, the book
  *   robust_client.c   sends messages, and holds idle sessions
@@ -47,8 +51,18 @@ struct message {
     bool accepted;
 };
 
+/* What became of one attempt: the dot of a group came, or the client knows. */
+struct event {
+    size_t id;
+    unsigned attempt;
+    bool commit, accepted;
+    double at; /* seconds since 1970 */
+};
+
 struct book {
     struct message *messages; /* by id */
+    struct event *events;
+    size_t event_count, event_room;
     size_t count, room;
     size_t accepted;
     size_t attempts;
@@ -82,6 +96,7 @@ struct run {
 extern struct run run;
 
 double seconds_now(void);
+double wall_now(void);
 void *must(void *memory); /* ends the program if NULL */
 void fail(const char *what);
 void watch(struct peer *peer, unsigned events); /* EPOLLIN... */
@@ -90,7 +105,9 @@ void unwatch(struct peer *peer);
 /* The book. A new message, or one that has to be sent again. */
 size_t book_new(void);
 void book_begin(size_t id);
-void book_committed(size_t id, unsigned attempt, unsigned group);
+/* at: when the dot had arrived. */
+void book_committed(size_t id, unsigned attempt, unsigned group, double at);
+void book_given_up(size_t id, unsigned attempt);
 void book_accepted(size_t id, unsigned attempt);
 void book_time(bool greeting, double seconds);
 

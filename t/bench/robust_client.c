@@ -70,6 +70,8 @@ give_up(struct client *client)
 {
     bool ended = client->step == QUIT;
 
+    if (client->has_message && !ended)
+        book_given_up(client->id, client->attempt);
     leave(client);
     if (client->held) {
         run.book.idle_lost++;

@@ -36,6 +36,7 @@ struct connection {
     unsigned head; /* lines of our own header that were seen */
     enum cut cut;
     unsigned long cut_at, received;
+    double arrived; /* the last octets: by the kernel's clock, not ours */
     char in[LINE];
     size_t in_len;
 };
@@ -60,6 +61,7 @@ make_cut(struct connection *c)
     if (run.book.cuts >= run.cuts)
         return;
     run.book.cuts++;
+    printf("cut %.6f\n", wall_now());
     cut_off(c, random() % 2 == 0);
 }
 
@@ -97,7 +99,7 @@ commit(struct connection *c)
     } else {
         for (unsigned group = 1; group <= STAYS; group <<= 1)
             if ((c->groups & group) != 0)
-                book_committed(c->id, c->attempt, group);
+                book_committed(c->id, c->attempt, group, c->arrived);
     }
     c->groups = 0;
     snprintf(text, sizeof(text), "250 2.0.0 Ok: queued as R%zuA%u\r\n", c->id,
@@ -254,12 +256,40 @@ take(struct connection *c, const char *octets, size_t length)
     }
 }
 
+/* Octets, and when the last of them came: that may be long before we, who are
+ * one thread of many, see them. */
+static ssize_t
+receive(struct connection *c, char *octets)
+{
+    char control[CMSG_SPACE(sizeof(struct timespec))];
+    struct iovec part = { octets, READ };
+    struct msghdr message = {
+        .msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = control,
+        .msg_controllen = sizeof(control),
+    };
+    struct timespec stamp;
+    ssize_t n = recvmsg(c->peer.fd, &message, MSG_DONTWAIT);
+
+    if (n <= 0)
+        return n;
+    c->arrived = wall_now();
+    for (struct cmsghdr *m = CMSG_FIRSTHDR(&message); m != NULL;
+         m = CMSG_NXTHDR(&message, m))
+        if (m->cmsg_level == SOL_SOCKET && m->cmsg_type == SCM_TIMESTAMPNS) {
+            memcpy(&stamp, CMSG_DATA(m), sizeof(stamp));
+            c->arrived = (double)stamp.tv_sec + (double)stamp.tv_nsec / 1e9;
+        }
+    return n;
+}
+
 static void
 on_octets(struct peer *peer, unsigned events)
 {
     static char octets[READ + 1];
     struct connection *c = (struct connection *)peer;
-    ssize_t n = recv(c->peer.fd, octets, READ, MSG_DONTWAIT);
+    ssize_t n = receive(c, octets);
 
     (void)events;
     if (n < 0 && errno == EAGAIN)
@@ -287,6 +317,7 @@ on_connection(struct peer *peer, unsigned events)
     while ((fd = accept4(peer->fd, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
         struct connection *c = must(calloc(1, sizeof(*c)));
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
         c->peer = (struct peer){ fd, on_octets };
         choose_cut(c);
         watch(&c->peer, EPOLLIN);

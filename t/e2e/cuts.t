@@ -28,6 +28,7 @@ my $book = $driver->book;
 $driver->holds('upstream cut');
 is $book->{cuts}, $cuts, "$cuts cuts";
 cmp_ok $book->{accepted}, '>', $cuts, 'mail went through between the cuts';
+$driver->explained('upstream cut');
 # A cut behind the reply, or of what was idle, is nobody's loss; each other
 # one makes one client come again, and one transaction at most a second time
 # (two with a message that went into two).

@@ -25,10 +25,13 @@ my $driver = Onward::Test::Robust->new(
 );
 
 $driver->go;
+my @kills;
 for (1 .. $times) {
     $onward->start;
     sleep rand 0.12;
+    my $from = time;
     $onward->kill;
+    push @kills, [$from, time];
 }
 $onward->start;
 sleep 0.3;
@@ -36,6 +39,7 @@ $driver->stop;
 my $book = $driver->book;
 $driver->holds('kill -9');
 cmp_ok $book->{accepted}, '>', $times, 'mail went through between the kills';
+$driver->explained('kill -9', @kills);
 # At most what is under way at one time, in two upstream transactions each.
 cmp_ok $book->{duplicates}, '<=', $times * 16, 'duplicates are few';
 is_deeply [glob $onward->dir . '/state/*'], [],

@@ -48,7 +48,11 @@ sub stop ($self) { kill TERM => $self->{pid} }
 # Waits for its end; the book.
 sub book ($self) {
     my $line;
-    1 while ($line = $self->line) =~ /^idle=/;
+    while (($line = $self->line) =~ /^(?:idle=|window |cut )/) {
+        push @{ $self->{windows} }, [$1, $2]
+            if $line =~ /^window (\S+) (\S+)/;
+        push @{ $self->{cuts} }, [$1, $1] if $line =~ /^cut (\S+)/;
+    }
     my %book = $line =~ /(\w+)=(-?[\d.]+)/g;
     waitpid delete $self->{pid}, 0;
     $self->{book} = \%book;
@@ -73,6 +77,35 @@ sub holds ($self, $name) {
     Test::More::diag(join ' ', map {"$_=$book->{$_}"} sort keys %$book)
         unless $ok;
     return $ok;
+}
+
+# Each commit that was not acknowledged lies between the arrival of its dot and
+# the moment when the client knew better, and in that time falls one of these
+# faults ([from, until] each; by default the driver's own cuts): no duplicate
+# has another cause.
+sub explained ($self, $name, @faults) {
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    @faults = @{ $self->{cuts} // [] } if !@faults;
+    my @windows = @{ $self->{windows} // [] };
+    my (@without, $longest);
+    for my $window (@windows) {
+        my ($from, $until) = @$window;
+        if ($until eq 'never'
+            || !grep { $_->[0] <= $until && $_->[1] >= $from } @faults)
+        {
+            push @without, "$from to $until";
+            next;
+        }
+        $longest = $until - $from if $until - $from > ($longest // 0);
+    }
+    Test::More::is_deeply(\@without, [],
+        "$name: each of " . @windows . ' commits that were not acknowledged'
+            . ' fell between the dot and the reply');
+    # Two or more commits of a message, but for one in each of its groups.
+    Test::More::cmp_ok($self->{book}{duplicates}, '<=', @windows,
+        "$name: nothing else came twice");
+    Test::More::note(sprintf '%s: %d windows, the longest %.1f ms', $name,
+        scalar @windows, 1000 * ($longest // 0));
 }
 
 # A line for the log of the test.
