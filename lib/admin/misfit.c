@@ -124,6 +124,7 @@ misfit_find(const struct conf *conf, const struct postconf *postconf,
     search.front_count = fronts_find(postconf, conf, search.fronts);
     misfit_fronts(&search);
     misfit_back(&search);
+    misfit_signed(&search);
     misfit_site(&search);
     arena_free(&search.arena);
 }

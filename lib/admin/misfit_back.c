@@ -126,6 +126,10 @@ check_patience(struct search *search)
 static void
 check_twice(struct search *search)
 {
+    static const char *const canonical[] = { "canonical_maps",
+                                             "sender_canonical_maps",
+                                             "recipient_canonical_maps",
+                                             "masquerade_domains" };
     const struct postconf_service *back = search->back;
     struct slice overrides =
         misfit_of(search, back, "receive_override_options");
@@ -145,6 +149,16 @@ check_twice(struct search *search)
                                "keep their keys apart from Onward's, or the "
                                "addresses are mapped twice"),
                       SLICE_OF(""));
+    for (size_t i = 0; maps && i < sizeof(canonical) / sizeof(canonical[0]);
+         i++)
+        if (misfit_of(search, back, canonical[i]).len != 0)
+            misfit_option(search, MISFIT_WARNING, back,
+                          "receive_override_options",
+                          misfit_text(search,
+                                      "%s maps addresses behind us: keep "
+                                      "those that we make out of it",
+                                      canonical[i]),
+                          SLICE_OF(""));
     if (!postconf_lists(overrides, SLICE_OF("no_unknown_recipient_checks")))
         misfit_option(search, MISFIT_WARNING, back, "receive_override_options",
                       SLICE_OF("no_unknown_recipient_checks is missing: "
@@ -154,29 +168,6 @@ check_twice(struct search *search)
                                   "%.*s/receive_override_options=%s",
                                   SLICE_ARG(back->id),
                                   back_overrides(search->postconf)));
-}
-
-/* What cleanup adds below our signature breaks it. */
-static void
-check_after_signature(struct search *search)
-{
-    const struct postconf_service *back = search->back;
-    struct slice cleanup = misfit_of(search, back, "cleanup_service_name");
-    struct slice id = misfit_text(search, "%.*s/unix", SLICE_ARG(cleanup));
-    const struct postconf_service *service =
-        postconf_service(search->postconf, id);
-
-    if (misfit_of(search, back, "local_header_rewrite_clients").len != 0)
-        misfit_set(search, MISFIT_WARNING, back, "local_header_rewrite_clients",
-                   "",
-                   SLICE_OF("not empty: header fields are completed after the "
-                            "signature"));
-    if (service != NULL && postconf_is_yes(misfit_of(
-                               search, service, "always_add_missing_headers")))
-        misfit_set(search, MISFIT_WARNING, service,
-                   "always_add_missing_headers", "no",
-                   SLICE_OF("yes: header fields are added after the "
-                            "signature"));
 }
 
 /* ---- sizes and numbers ------------------------------------------------- */
@@ -279,7 +270,6 @@ misfit_back(struct search *search)
     check_trust(search);
     check_patience(search);
     check_twice(search);
-    check_after_signature(search);
     check_size(search);
     check_processes(search);
 }

@@ -46,6 +46,7 @@ struct slice misfit_of(const struct search *search,
 
 void misfit_fronts(struct search *search); /* misfit_fronts.c */
 void misfit_back(struct search *search);   /* misfit_back.c */
+void misfit_signed(struct search *search); /* misfit_signed.c */
 void misfit_site(struct search *search);   /* misfit_site.c */
 
 #endif

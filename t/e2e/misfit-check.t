@@ -187,6 +187,60 @@ for my $row (@rows) {
     spew($onward->conf, $conf);
 }
 
+# What changes mail after the signature, all at once: [the command that
+# provokes it, what is said, whether the command named mends it].
+my @after = (
+    ['-e remote_header_rewrite_domain=domain.invalid',
+        qr/remote_header_rewrite_domain: .* mapped after the signature/, 1],
+    ['-e canonical_maps=texthash:/etc/hosts',
+        qr/canonical_maps maps addresses behind us/, 0],
+    ["-P $back/inet/receive_override_options=no_milters", qr/^/, 0],
+    ['-e header_checks=regexp:/etc/hosts',
+        qr{onward-cleanup/unix/header_checks: regexp:/etc/hosts: runs after},
+        0],
+    ['-e body_checks=regexp:/etc/hosts',
+        qr{onward-cleanup/unix/body_checks: .*runs after}, 0],
+    ['-e message_drop_headers=bcc,reply-to,return-path',
+        qr/message_drop_headers: Reply-To is dropped after/, 0],
+    ['-e message_strip_characters=\0',
+        qr/characters are removed after the signature/, 1],
+    ['-e header_size_limit=16384',
+        qr/longer header fields are cut off after/, 1],
+    ["-P $back/inet/content_filter=amavis:[127.0.0.1]:10024",
+        qr{inet/content_filter: .* runs after the signature}, 1],
+    ['-X disable_mime_output_conversion',
+        qr/main\.cf: disable_mime_output_conversion: not yes/, 1],
+    ['-P relay/unix/disable_mime_output_conversion=no',
+        qr{relay/unix/disable_mime_output_conversion: not yes}, 1],
+    ['-e smtp_line_length_limit=990',
+        qr/smtp_line_length_limit: below 998/, 1],
+    ['-e smtp_generic_maps=texthash:/etc/hosts',
+        qr/smtp_generic_maps: addresses .* after the signature/, 0],
+    ['-P smtp/unix/smtp_header_checks=regexp:/etc/hosts',
+        qr{smtp/unix/smtp_header_checks: runs after}, 0],
+);
+$postfix->postconf(split / /, $_->[0], 2) for @after;
+my ($code, @found) = check();
+is $code, 0, 'what changes mail after the signature: warnings';
+for my $row (@after) {
+    my ($provoke, $said, $mends) = @$row;
+    my ($line) = grep {$_ =~ $said} @found;
+    ok $line, $provoke or next;
+    my ($command) = $line =~ /; run: (.*)$/;
+    ok $command, '... with a command' if $mends;
+    system "($command) >/dev/null 2>&1" if $mends && $command;
+}
+(undef, my @left) = check();
+for my $row (grep { $_->[2] } @after) {
+    is scalar(grep { $_ =~ $row->[1] } @left), 0, "mended: $row->[0]";
+}
+spew($onward->conf, $conf =~ s/key_directory = "[^"]*"/key_directory = ""/r);
+is_deeply [ grep { defined && /smtp_generic_maps|body_checks/ } check() ], [],
+    'not for whom nothing is signed';
+spew($onward->conf, $conf);
+spew("$config/main.cf", $good[0]);
+spew("$config/master.cf", $good[1]);
+
 my $json = $setup->run('check', '--postfix', '--json');
 require JSON::PP;
 my $parsed = eval { JSON::PP::decode_json($json) };
