@@ -1,5 +1,7 @@
 #include "import.h"
 
+#include "smtp.h"
+
 void
 import_result_free(struct import_result *result)
 {
@@ -7,14 +9,19 @@ import_result_free(struct import_result *result)
     buf_free(&result->notes);
 }
 
+/* One line, and nothing that moves the cursor, whatever the file holds. */
 void
 import_note(struct import_result *result, const char *format, ...)
 {
+    size_t start = result->notes.len;
     va_list args;
 
     va_start(args, format);
     buf_vprintf(&result->notes, format, args);
     va_end(args);
+    for (size_t i = start; i < result->notes.len; i++)
+        if (ascii_is_control(result->notes.ptr[i]))
+            result->notes.ptr[i] = '?';
     buf_putc(&result->notes, '\n');
 }
 
@@ -51,9 +58,21 @@ import_frame(struct buf *out, const char *from)
                from);
 }
 
+/* What stands in the line is typed into a shell: it names one file, and one
+ * below the key directory. */
 void
 import_key(struct import_result *result, const struct import_dkim_key *key)
 {
+    if (!smtp_domain_is_valid(key->domain) ||
+        !smtp_domain_is_valid(key->selector) ||
+        slice_find(key->path, '\'') < key->path.len) {
+        import_note(result,
+                    "the key %.*s of domain \"%.*s\", selector \"%.*s\": one "
+                    "of these cannot be: left out",
+                    SLICE_ARG(key->path), SLICE_ARG(key->domain),
+                    SLICE_ARG(key->selector));
+        return;
+    }
     import_note(result,
                 "copy the key: install -D -m 0640 -g onward '%.*s' "
                 "'/etc/onward/dkim/%.*s/%.*s.pem'",

@@ -36,10 +36,10 @@ find_setting(struct slice text, const char *name, struct slice *value)
         if (value->len == 0 || value->ptr[0] != '{' ||
             slice_find(*value, '}') < value->len)
             continue;
-        /* A list over several lines. */
-        struct slice whole = *value;
-        whole.len += text.len + 1;
-        *value = slice_head(whole, slice_find(whole, '}') + 1);
+        /* A list over several lines: up to its brace, or the end of all. */
+        struct slice whole = { value->ptr,
+                               (size_t)(text.ptr + text.len - value->ptr) };
+        *value = slice_head(whole, slice_find(whole, '}'));
     }
     return found;
 }

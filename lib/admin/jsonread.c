@@ -41,13 +41,19 @@ skip_blanks(struct reader *r)
 }
 
 static bool
-take(struct reader *r, char c)
+take_here(struct reader *r, char c)
 {
-    skip_blanks(r);
-    if (peek(r) != c)
+    if (r->rest.len == 0 || peek(r) != c)
         return false;
     r->rest = slice_tail(r->rest, 1);
     return true;
+}
+
+static bool
+take(struct reader *r, char c)
+{
+    skip_blanks(r);
+    return take_here(r, c);
 }
 
 static void
@@ -98,10 +104,12 @@ read_escape(struct reader *r, struct buf *out)
             buf_putc(out, to[i]);
             return true;
         }
-    if (c != 'u' || !read_hex(r, &code))
+    /* No address holds a NUL, and libconfig's strings end at one. */
+    if (c != 'u' || !read_hex(r, &code) || code == 0 ||
+        (code >= 0xDC00 && code <= 0xDFFF))
         return false;
     if (code >= 0xD800 && code < 0xDC00) {
-        if (!take(r, '\\') || !take(r, 'u') || !read_hex(r, &low) ||
+        if (!take_here(r, '\\') || !take_here(r, 'u') || !read_hex(r, &low) ||
             low < 0xDC00 || low > 0xDFFF)
             return false;
         code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);

@@ -88,6 +88,34 @@ static const struct input {
     const char *note; /* or NULL */
     const char *conf; /* or NULL */
 } inputs[] = {
+    { "escapes",
+      "{\"alias\":{\"a.example\":[{\"local_name\":\"x\",\"forward_to\":"
+      "\"\\u00e9\\ud83d\\ude00\\u20ac\\u0041@c.example\"}]}}",
+      false, NULL,
+      "to = ( \"\xc3\xa9\xf0\x9f\x98\x80\xe2\x82\xac"
+      "A@c.example\" )" },
+    { "half a pair", "{\"alias\":{\"\\ud83d\":[]}}", true, "bad escape", NULL },
+    { "a pair with a blank in it", "{\"alias\":{\"\\ud83d \\ude00\":[]}}", true,
+      "bad escape", NULL },
+    { "the wrong half", "{\"alias\":{\"\\ude00\":[]}}", true, "bad escape",
+      NULL },
+    { "no hexadecimal number", "{\"alias\":{\"\\u12g4\":[]}}", true,
+      "bad escape", NULL },
+    /* libconfig's strings end at a NUL: the rest would be lost in silence. */
+    { "a NUL", "{\"alias\":{\"a.example\":[{\"local_name\":\"x\\u0000y\"}]}}",
+      true, "bad escape", NULL },
+    { "no colon", "{\"alias\" 1}", true, "a colon is missing", NULL },
+    { "a name that is none", "{alias:1}", true,
+      "a string in double quotes is expected here", NULL },
+    { "a word that is none", "{\"alias\":yes}", true, "this is no JSON value",
+      NULL },
+    { "null, and a number",
+      "{\"alias\":{\"a.example\":[{\"local_name\":\"x\",\"disable\":-1,"
+      "\"forward_to\":null}]}}",
+      false, NULL, "{ match = \"x@a.example\"; action = \"reject\"; }" },
+    /* A file cannot write into the terminal of who reads it. */
+    { "a domain that moves the cursor", "{\"alias\":{\"a\\u001b[2J\":[]}}",
+      false, "aliases:1: \"a?[2j\" is no domain", NULL },
     { "nothing", "", true, "aliases:1: ", NULL },
     { "no object", "[]", true, "there is no object \"alias\" in it", NULL },
     { "an alias that is no object", "{\"alias\":[]}", true,
@@ -163,6 +191,103 @@ says_of(void **state)
     import_result_free(&result);
 }
 
+/* ---- OpenDKIM and PostSRSd ---- */
+
+static const struct table_row {
+    const char *name;
+    const char *keys, *signing;
+    const char *note; /* or NULL */
+    bool failed;
+} table_rows[] = {
+    { "a key of its domain", "k a.example:s1:/k/a", "*@a.example k",
+      "copy the key: install -D -m 0640 -g onward '/k/a' "
+      "'/etc/onward/dkim/a.example/s1.pem'\n",
+      false },
+    { "a key for every author", "k a.example:s1:/k/a", "* k",
+      "\"*\" signs every author with d=a.example", false },
+    { "a key for another domain", "k a.example:s1:/k/a", "b.example k",
+      "authors at b.example were signed with d=a.example", false },
+    { "a key for one address", "k a.example:s1:/k/a", "u@a.example k",
+      "\"u@a.example\" named one address", false },
+    { "a key for those below", "k a.example:s1:/k/a", "*@*.a.example k",
+      "'/etc/onward/dkim/a.example/s1.pem'", false },
+    { "the author's domain", "k %:s1:/k/a\nj a.example:s:/j", "",
+      "\"k\" takes the author's domain (%)", false },
+    { "a domain that is none", "k a_ b:s1:/k/a", "",
+      "\"a_ b\" is no domain: left out", true },
+    { "a line that is none", "k a.example", "", "not understood: k a.example",
+      true },
+    { "a selector that leads elsewhere", "k a.example:../../x:/k/a", "",
+      "selector \"../../x\": one of these cannot be: left out", false },
+    { "a path that ends the quotes", "k a.example:s:/k'; rm -rf '/", "",
+      "the key /k'; rm -rf '/ of domain", false },
+    { "nothing", "# only this\n\n", "", "there is nothing to import", true },
+};
+
+static void
+says_of_tables(void **state)
+{
+    const struct table_row *row = *state;
+    struct import_result result = { 0 };
+    struct import_opendkim input = {
+        .conf = SLICE("Mode sv\nSyslog yes\n"),
+        .key_table = slice_from(row->keys),
+        .signing_table = slice_from(row->signing),
+    };
+
+    import_opendkim(&input, &result);
+    assert_int_equal(result.failed, row->failed);
+    if (row->note != NULL && !has(&result.notes, row->note))
+        fail_msg("%.*s", SLICE_ARG(buf_slice(&result.notes)));
+    assert_true(has(&result.notes, "Mode sv: Onward signs"));
+    assert_true(has(&result.conf, "key_directory"));
+    import_result_free(&result);
+}
+
+static void
+takes_a_single_key(void **state)
+{
+    struct import_result result = { 0 };
+    struct import_opendkim input = {
+        .conf = SLICE("Domain a.example, b.example\nSelector s\nKeyFile /k\n"),
+    };
+
+    (void)state;
+    import_opendkim(&input, &result);
+    assert_false(result.failed);
+    assert_true(has(&result.notes, "'/etc/onward/dkim/a.example/s.pem'"));
+    assert_true(has(&result.notes, "'/etc/onward/dkim/b.example/s.pem'"));
+    import_result_free(&result);
+}
+
+/* A list over several lines is read to its brace, whatever blanks stand behind
+ * its beginning, and to the end of the text where it has none. */
+static void
+reads_lists_of_several_lines(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *domains;
+    } rows[] = {
+        { "domains = { \"a.example\",\n \"b.example\" }\n",
+          "local_domains = ( \"a.example\", \"b.example\" )" },
+        { "domains = {            \t\r\n a.example # x.example\n b.example}",
+          "local_domains = ( \"a.example\", \"b.example\" )" },
+        { "domains = {\n a.example", "local_domains = ( \"a.example\" )" },
+        { "domains = {", "local_domains = ( )" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct import_result result = { 0 };
+        struct import_postsrsd input = { .text = slice_from(rows[i].text) };
+        import_postsrsd(&input, &result);
+        if (!has(&result.conf, rows[i].domains))
+            fail_msg("%.*s", SLICE_ARG(buf_slice(&result.conf)));
+        import_result_free(&result);
+    }
+}
+
 static void
 finds_the_files_that_opendkim_names(void **state)
 {
@@ -190,13 +315,14 @@ finds_the_files_that_opendkim_names(void **state)
 
 enum {
     RULES = sizeof(rules) / sizeof(rules[0]),
-    INPUTS = sizeof(inputs) / sizeof(inputs[0])
+    INPUTS = sizeof(inputs) / sizeof(inputs[0]),
+    TABLES = sizeof(table_rows) / sizeof(table_rows[0]),
 };
 
 int
 main(void)
 {
-    struct CMUnitTest tests[RULES + INPUTS + 1] = { 0 };
+    struct CMUnitTest tests[RULES + INPUTS + TABLES + 3] = { 0 };
     size_t n = 0;
 
     for (size_t i = 0; i < RULES; i++)
@@ -206,6 +332,13 @@ main(void)
     for (size_t i = 0; i < INPUTS; i++)
         tests[n++] = (struct CMUnitTest){ inputs[i].name, says_of, NULL, NULL,
                                           (void *)(uintptr_t)&inputs[i] };
+    for (size_t i = 0; i < TABLES; i++)
+        tests[n++] =
+            (struct CMUnitTest){ table_rows[i].name, says_of_tables, NULL, NULL,
+                                 (void *)(uintptr_t)&table_rows[i] };
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(takes_a_single_key);
+    tests[n++] =
+        (struct CMUnitTest)cmocka_unit_test(reads_lists_of_several_lines);
     tests[n] = (struct CMUnitTest)cmocka_unit_test(
         finds_the_files_that_opendkim_names);
     cmocka_set_message_output(CM_OUTPUT_TAP);
