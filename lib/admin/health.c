@@ -4,11 +4,12 @@ static void
 look_at_tables(const struct admin_view *view, struct buf *warnings)
 {
     for (size_t i = 0; i < view->table_count; i++)
-        if (view->tables[i].stale)
-            buf_printf(warnings,
-                       "table %.*s is older than its file: reload, or see the "
-                       "log for why the file was not taken\n",
-                       SLICE_ARG(view->tables[i].spec));
+        if (view->tables[i].stale) {
+            buf_puts(warnings, "table ");
+            log_escape_text(warnings, view->tables[i].spec); /* one line */
+            buf_puts(warnings, " is older than its file: reload, or see the "
+                               "log for why the file was not taken\n");
+        }
     for (size_t i = 0; i < view->table_count; i++)
         if (view->tables[i].failing)
             buf_printf(warnings,

@@ -39,20 +39,25 @@ static const char head[] =
 static void
 put_text(struct buf *out, struct slice text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (c == '<')
+    for (size_t len; text.len != 0; text = slice_tail(text, len)) {
+        char c = text.ptr[0];
+        len = utf8_length(text);
+        if (len == 0) { /* a file may have any name */
+            buf_puts(out, "\xef\xbf\xbd");
+            len = 1;
+        } else if (c == '<') {
             buf_puts(out, "&lt;");
-        else if (c == '>')
+        } else if (c == '>') {
             buf_puts(out, "&gt;");
-        else if (c == '&')
+        } else if (c == '&') {
             buf_puts(out, "&amp;");
-        else if (c == '"')
+        } else if (c == '"') {
             buf_puts(out, "&quot;");
-        else if (ascii_is_control(c))
+        } else if (ascii_is_control(c)) {
             buf_putc(out, ' ');
-        else
-            buf_putc(out, c);
+        } else {
+            buf_append(out, slice_head(text, len));
+        }
     }
 }
 
@@ -130,7 +135,7 @@ put_hour(const struct admin_view *view, struct buf *out)
                 scale);
     }
     buf_puts(out, "</svg>\n<p class=\"soft\">at most ");
-    admin_put_number(out, most);
+    admin_put_number(out, all == 0 ? 0 : most);
     buf_puts(out, " a minute;");
     static const char *const classes[RELAY_RESULTS] = {
         [RELAY_ACCEPTED] = "ok",    [RELAY_REJECTED] = "bad",

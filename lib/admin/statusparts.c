@@ -73,23 +73,41 @@ admin_result_word(enum relay_result result)
     return "unknown";
 }
 
+/* The first letter, of several octets perhaps. */
+static struct slice
+first_letter(struct slice text)
+{
+    size_t len = utf8_length(text);
+
+    return slice_head(text, len != 0 ? len : 1);
+}
+
 void
 admin_mask(struct slice address, char *out, size_t size)
 {
     struct buf text = { 0 }, shown = { 0 };
     struct slice domain = slice_tail(address, slice_find_last(address, '@'));
+    size_t len = 0;
 
     if (address.len == 0)
         buf_puts(&text, "<>");
     else if (address.len > domain.len)
-        buf_putc(&text, address.ptr[0]);
+        buf_append(&text, first_letter(address));
     if (address.len != 0)
         buf_puts(&text, "...");
     buf_append(&text, domain);
-    log_escape_text(&shown, buf_slice(&text));
-    struct slice head = slice_head(buf_slice(&shown), size - 1);
-    memcpy(out, head.ptr, head.len);
-    out[head.len] = '\0';
+    /* As much as there is room for, but no part of a letter or escape. */
+    for (struct slice rest = buf_slice(&text); rest.len != 0;) {
+        struct slice letter = first_letter(rest);
+        rest = slice_tail(rest, letter.len);
+        buf_clear(&shown);
+        log_escape_text(&shown, letter);
+        if (len + shown.len > size - 1)
+            break;
+        memcpy(out + len, shown.ptr, shown.len);
+        len += shown.len;
+    }
+    out[len] = '\0';
     buf_free(&text);
     buf_free(&shown);
 }

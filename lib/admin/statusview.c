@@ -301,7 +301,8 @@ say_tables(const struct admin_view *view, struct buf *out)
     buf_puts(out, "tables    ");
     for (size_t i = 0; i < view->table_count; i++) {
         const struct admin_table *t = &view->tables[i];
-        buf_printf(out, " %s %.*s", t->use, SLICE_ARG(t->spec));
+        buf_printf(out, "%s %s %.*s", i != 0 ? "          " : "", t->use,
+                   SLICE_ARG(t->spec));
         if (t->written != 0) {
             buf_putc(out, ' ');
             admin_put_number(out, t->entries);
@@ -311,9 +312,10 @@ say_tables(const struct admin_view *view, struct buf *out)
         }
         if (t->failing)
             buf_puts(out, " FAILING");
-        buf_putc(out, ' ');
+        buf_putc(out, '\n');
     }
-    buf_puts(out, view->table_count == 0 ? " none\n" : "\n");
+    if (view->table_count == 0)
+        buf_puts(out, " none\n");
 }
 
 static void
