@@ -4,8 +4,10 @@
 
 #include <time.h>
 
+/* img-src is for the empty icon, which keeps browsers from asking for one. */
 const char admin_page_policy[] =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'";
 
 static const char head[] =
@@ -28,7 +30,8 @@ static const char head[] =
     "border-bottom:1px solid var(--line);overflow-wrap:anywhere}\n"
     "th{font-weight:500;color:var(--soft)}.n{text-align:right;"
     "font-variant-numeric:tabular-nums;white-space:nowrap}\n"
-    ".ok{color:var(--ok)}.bad{color:var(--bad)}.wait{color:var(--wait)}"
+    ".w{white-space:nowrap}.ok{color:var(--ok)}.bad{color:var(--bad)}.wait{"
+    "color:var(--wait)}"
     ".soft{color:var(--soft)}\n"
     ".wide{overflow-x:auto}.wide table{min-width:36rem}\n"
     "svg{width:100%;height:auto;display:block}\n"
@@ -199,7 +202,7 @@ put_tables(const struct admin_view *view, struct buf *out)
     buf_puts(out, "<h2>Tables</h2><table>\n");
     for (size_t i = 0; i < view->table_count; i++) {
         const struct admin_table *t = &view->tables[i];
-        buf_printf(out, "<tr><td>%s</td><td>", t->use);
+        buf_printf(out, "<tr><td class=\"w\">%s</td><td>", t->use);
         put_text(out, t->spec);
         buf_puts(out, "</td><td class=\"n\">");
         if (t->written != 0) {
@@ -260,7 +263,7 @@ put_recent(const struct admin_view *view, struct buf *out)
         char clock[16] = "";
         if (gmtime_r(&at, &tm) != NULL)
             strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-        buf_printf(out, "<tr><td>%s</td><td>", clock);
+        buf_printf(out, "<tr><td class=\"w\">%s</td><td class=\"w\">", clock);
         put_text(out, slice_from(r->id));
         buf_puts(out, "</td><td>");
         put_text(out, slice_from(r->from));

@@ -195,6 +195,7 @@ asks_for_nothing(void **state)
     assert_has(&page, "name=\"viewport\"");
     assert_has(&page, "prefers-color-scheme:dark");
     assert_non_null(strstr(admin_page_policy, "default-src 'none'"));
+    assert_non_null(strstr(admin_page_policy, "img-src data:"));
     buf_free(&page);
     view_free(p);
 }
