@@ -1,18 +1,20 @@
 /*
- * load: messages over SMTP, one a connection as Postfix' smtpd does it,
- * counted and timed. One thread, epoll.
+ *   load HOST PORT [-s SESSIONS] [-n MESSAGES | -t SECONDS] [-R PER-SECOND]
+ *        [-l OCTETS] [-f FROM] [-r RCPT] [-m RECIPIENTS] [-H FIELDS]
+ *        [-c DIFFERENT] [-x]               -x: XFORWARD, as a front smtpd
  *
- *   load HOST PORT [-s SESSIONS] [-n MESSAGES | -t SECONDS] [-l OCTETS]
- *        [-f FROM] [-r RCPT] [-x]          -x: XFORWARD, as a front smtpd
- *
- * Prints one line: messages, errors, seconds, messages/s, p50 and p99 in ms
- * (from connect to the final 250), and its own CPU in ms a message.
+ * As fast as so many sessions can, or with -R at that rate, a message that
+ * waits for a session being late already. Prints one line: messages, errors,
+ * seconds, rate (messages/s); p50, p99 and max in ms from connect to the final
+ * reply; hello50 and hello99 from connect to the greeting; and its own CPU in
+ * ms a message. One thread, epoll.
  */
+#include "load.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,30 +24,37 @@
 #include <unistd.h>
 
 enum {
-    STEPS_MAX = 8,
-    LINE = 1024
+    REPLY = 1024,
+    EVENTS = 256,
+    NOTHING = 60000, /* ms: something is wrong */
 };
 
 struct session {
     int fd;
     unsigned step;
-    double started, finished; /* connect; final reply */
-    const char *out;          /* unsent */
-    size_t out_len;
-    char in[LINE];
+    unsigned long number;
+    double started, greeted, finished; /* connect, greeting, final reply */
+    struct iovec parts[TEXT_PARTS];    /* unsent */
+    int part_count;
+    char own[TEXT_OWN];
+    char in[REPLY];
     size_t in_len;
+    struct session *next_free;
+};
+
+struct series {
+    double *values;
+    size_t count, room;
 };
 
 static struct {
     struct sockaddr_in to;
-    unsigned sessions, running;
-    unsigned long messages, begun, done, errors;
-    double until;              /* 0: by count */
-    char *commands[STEPS_MAX]; /* behind each 2xx or 3xx reply */
-    size_t lengths[STEPS_MAX];
-    unsigned steps, content;
-    double *times;
-    size_t time_room;
+    unsigned sessions, busy;
+    unsigned long messages, begun, errors;
+    double until;       /* 0: by count */
+    double due, period; /* of the next message; 0: at once */
+    struct series served, greeted;
+    struct session *free;
     int epoll;
 } run;
 
@@ -66,43 +75,16 @@ fail(const char *what)
 }
 
 static void
-add_command(char *text, size_t len)
+note(struct series *series, double value)
 {
-    run.commands[run.steps] = text;
-    run.lengths[run.steps++] = len;
-}
-
-static char *
-format(const char *pattern, const char *value, size_t *len)
-{
-    char *text = malloc(LINE);
-
-    *len = (size_t)snprintf(text, LINE, pattern, value);
-    return text;
-}
-
-/* A message of about that size, with a header like one from a mail client. */
-static char *
-make_content(size_t octets, const char *from, const char *rcpt, size_t *len)
-{
-    char *text = malloc(octets + LINE);
-    size_t at = (size_t)snprintf(
-        text, LINE,
-        "From: Load <%s>\r\nTo: <%s>\r\nSubject: a message of the benchmark\r\n"
-        "Date: Tue, 24 Nov 2026 08:00:00 +0000\r\n"
-        "Message-ID: <bench@load.example>\r\nMIME-Version: 1.0\r\n"
-        "Content-Type: text/plain; charset=utf-8\r\n\r\n",
-        from, rcpt);
-    static const char line[] = "The quick brown fox jumps over the lazy dog, "
-                               "and again it does so.\r\n";
-
-    while (at < octets) {
-        memcpy(text + at, line, sizeof(line) - 1);
-        at += sizeof(line) - 1;
+    if (series->count == series->room) {
+        series->room = series->room != 0 ? series->room * 2 : 1 << 16;
+        series->values =
+            realloc(series->values, series->room * sizeof(*series->values));
+        if (series->values == NULL)
+            fail("memory");
     }
-    memcpy(text + at, ".\r\n", 3);
-    *len = at + 3;
-    return text;
+    series->values[series->count++] = value;
 }
 
 static void
@@ -121,21 +103,19 @@ more_to_begin(void)
 }
 
 static void
-begin(struct session *s)
+begin(struct session *s, double started)
 {
     int on = 1;
 
-    if (!more_to_begin()) {
-        run.running--;
-        return;
-    }
-    run.begun++;
+    run.busy++;
+    s->number = run.begun++;
     s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (s->fd < 0)
         fail("socket");
-    s->started = now();
+    s->started = started;
     s->step = 0;
-    s->in_len = s->out_len = 0;
+    s->in_len = 0;
+    s->part_count = 0;
     if (connect(s->fd, (struct sockaddr *)&run.to, sizeof(run.to)) != 0)
         fail("connect");
     setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -143,85 +123,107 @@ begin(struct session *s)
     watch(s, EPOLLIN, EPOLL_CTL_ADD);
 }
 
+/* What is due, as far as sessions are free. */
+static void
+begin_due(void)
+{
+    while (run.free != NULL && more_to_begin() && run.due <= now()) {
+        struct session *s = run.free;
+        run.free = s->next_free;
+        begin(s, now());
+        if (run.period != 0)
+            run.due += run.period;
+    }
+}
+
 static void
 end(struct session *s, bool ok)
 {
     close(s->fd);
+    run.busy--;
     if (ok) {
-        if (run.done == run.time_room) {
-            run.time_room = run.time_room != 0 ? run.time_room * 2 : 1 << 16;
-            run.times = realloc(run.times, run.time_room * sizeof(*run.times));
-        }
-        run.times[run.done++] = s->finished - s->started;
+        note(&run.served, s->finished - s->started);
+        note(&run.greeted, s->greeted - s->started);
     } else {
         run.errors++;
     }
-    begin(s);
+    if (more_to_begin() && run.due <= now()) {
+        begin(s, run.period != 0 ? run.due : now());
+        if (run.period != 0)
+            run.due += run.period;
+        return;
+    }
+    s->next_free = run.free;
+    run.free = s;
 }
 
-static void
+/* False: the session is over. */
+static bool
 send_more(struct session *s)
 {
-    while (s->out_len != 0) {
-        ssize_t n = write(s->fd, s->out, s->out_len);
+    while (s->part_count != 0) {
+        ssize_t n = writev(s->fd, s->parts, s->part_count);
         if (n < 0 && errno == EAGAIN) {
             watch(s, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
-            return;
+            return true;
         }
         if (n < 0) {
             end(s, false);
-            return;
+            return false;
         }
-        s->out += n;
-        s->out_len -= (size_t)n;
+        size_t sent = (size_t)n;
+        while (s->part_count != 0 && sent >= s->parts[0].iov_len) {
+            sent -= s->parts[0].iov_len;
+            s->parts[0] = s->parts[1];
+            s->part_count--;
+        }
+        if (s->part_count != 0) {
+            s->parts[0].iov_base = (char *)s->parts[0].iov_base + sent;
+            s->parts[0].iov_len -= sent;
+        }
     }
+    return true;
 }
 
-/* A reply is complete: the next command. */
-static void
+/* A reply is complete: the next command. False: the session is over. */
+static bool
 on_reply(struct session *s, char class)
 {
     if (class != '2' && class != '3') {
         end(s, false);
-        return;
+        return false;
     }
-    if (s->step == run.content + 1) /* the final reply */
+    if (s->step == 0)
+        s->greeted = now();
+    if (s->step == text_content() + 1)
         s->finished = now();
-    if (s->step == run.steps) { /* 221 */
+    if (s->step == text_steps()) { /* 221 */
         end(s, true);
-        return;
+        return false;
     }
-    s->out = run.commands[s->step];
-    s->out_len = run.lengths[s->step];
-    s->step++;
-    send_more(s);
+    s->part_count = text_step(s->step++, s->number, s->own, s->parts);
+    return send_more(s);
 }
 
 static void
 on_readable(struct session *s)
 {
     ssize_t n = read(s->fd, s->in + s->in_len, sizeof(s->in) - s->in_len);
+    char *lf;
 
     if (n <= 0) {
         end(s, false);
         return;
     }
     s->in_len += (size_t)n;
-    for (;;) {
-        char *lf = memchr(s->in, '\n', s->in_len);
-        if (lf == NULL)
-            return;
+    while ((lf = memchr(s->in, '\n', s->in_len)) != NULL) {
         bool last = lf - s->in < 4 || s->in[3] != '-';
         char class = s->in[0];
         size_t used = (size_t)(lf + 1 - s->in);
         memmove(s->in, s->in + used, s->in_len - used);
         s->in_len -= used;
-        if (last) {
-            unsigned long begun = run.begun, over = run.done + run.errors;
-            on_reply(s, class);
-            if (run.begun != begun || run.done + run.errors != over)
-                return; /* another connection by now */
-        }
+        if (last && !on_reply(s, class))
+            return;
     }
 }
 
@@ -233,109 +235,153 @@ compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* In ms; of a series that is sorted already. */
+static double
+quantile(const struct series *series, unsigned percent)
+{
+    if (series->count == 0)
+        return 0;
+    size_t at = series->count * percent / 100;
+    return series->values[at < series->count ? at : series->count - 1] * 1000;
+}
+
+static void
+figures(double seconds)
+{
+    struct rusage usage;
+    double done = (double)run.served.count;
+
+    getrusage(RUSAGE_SELF, &usage);
+    double cpu =
+        (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+        (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+    qsort(run.served.values, run.served.count, sizeof(double), compare);
+    qsort(run.greeted.values, run.greeted.count, sizeof(double), compare);
+    printf("messages=%zu errors=%lu seconds=%.3f rate=%.1f p50=%.3f p99=%.3f "
+           "max=%.3f hello50=%.3f hello99=%.3f cpu=%.4f\n",
+           run.served.count, run.errors, seconds, done / seconds,
+           quantile(&run.served, 50), quantile(&run.served, 99),
+           quantile(&run.served, 100), quantile(&run.greeted, 50),
+           quantile(&run.greeted, 99), done != 0 ? cpu * 1000 / done : 0);
+}
+
+/* Until the next message is due, in ms, or as long as something can happen. */
+static int
+patience(void)
+{
+    if (run.period == 0 || run.free == NULL || !more_to_begin())
+        return NOTHING;
+    double wait = (run.due - now()) * 1000;
+    return wait > 0 ? (int)wait + 1 : 0;
+}
+
+static void
+loop(void)
+{
+    struct epoll_event events[EVENTS];
+
+    for (;;) {
+        begin_due();
+        if (run.busy == 0 && !more_to_begin())
+            return;
+        int wait = patience();
+        int n = epoll_wait(run.epoll, events, EVENTS, wait);
+        if (n <= 0 && wait == NOTHING) {
+            fprintf(stderr, "load: nothing happens for a minute\n");
+            exit(1);
+        }
+        for (int i = 0; i < n; i++) {
+            struct session *s = events[i].data.ptr;
+            if ((events[i].events & EPOLLOUT) == 0) {
+                on_readable(s);
+                continue;
+            }
+            watch(s, EPOLLIN, EPOLL_CTL_MOD);
+            send_more(s);
+        }
+    }
+}
+
+static unsigned long
+number(const char *text)
+{
+    return strtoul(text, NULL, 10);
+}
+
 int
 main(int argc, char **argv)
 {
-    const char *from = "bench@sender.example", *rcpt = "bench@rcpt.example";
-    size_t octets = 10240, len;
-    bool xforward = false;
+    struct text text = { .from = "bench@sender.example",
+                         .rcpt = "bench@rcpt.example",
+                         .recipients = 1,
+                         .different = 1,
+                         .octets = 10240 };
     double seconds = 0;
 
     if (argc < 3) {
         fprintf(stderr, "usage: load HOST PORT [-s N] [-n N|-t SECONDS] "
-                        "[-l OCTETS] [-f FROM] [-r RCPT] [-x]\n");
+                        "[-R N] [-l OCTETS] [-f FROM] [-r RCPT] [-m N] [-H N] "
+                        "[-c N] [-x]\n");
         return 64;
     }
     run.sessions = 1;
     run.messages = 1000;
     run.to.sin_family = AF_INET;
-    run.to.sin_port = htons((uint16_t)strtoul(argv[2], NULL, 10));
+    run.to.sin_port = htons((uint16_t)number(argv[2]));
     inet_pton(AF_INET, argv[1], &run.to.sin_addr);
     optind = 3;
-    for (int c; (c = getopt(argc, argv, "s:n:t:l:f:r:x")) != -1;)
+    for (int c; (c = getopt(argc, argv, "s:n:t:R:l:f:r:m:H:c:x")) != -1;)
         switch (c) {
         case 's':
-            run.sessions = (unsigned)strtoul(optarg, NULL, 10);
+            run.sessions = (unsigned)number(optarg);
             break;
         case 'n':
-            run.messages = strtoul(optarg, NULL, 10);
+            run.messages = number(optarg);
             break;
         case 't':
             seconds = strtod(optarg, NULL);
             break;
+        case 'R':
+            run.period = 1 / strtod(optarg, NULL);
+            break;
         case 'l':
-            octets = strtoul(optarg, NULL, 10);
+            text.octets = number(optarg);
             break;
         case 'f':
-            from = optarg;
+            text.from = optarg;
             break;
         case 'r':
-            rcpt = optarg;
+            text.rcpt = optarg;
+            break;
+        case 'm':
+            text.recipients = (unsigned)number(optarg);
+            break;
+        case 'H':
+            text.fields = (unsigned)number(optarg);
+            break;
+        case 'c':
+            text.different = number(optarg);
             break;
         case 'x':
-            xforward = true;
+            text.xforward = true;
             break;
         default:
             return 64;
         }
-    char *text = format("EHLO %s\r\n", "load.example", &len);
-    add_command(text, len);
-    if (xforward) {
-        text = format("XFORWARD NAME=%s ADDR=192.0.2.7 PORT=2525 "
-                      "HELO=load.example IDENT=[UNAVAILABLE] PROTO=ESMTP "
-                      "SOURCE=REMOTE\r\n",
-                      "load.example", &len);
-        add_command(text, len);
-    }
-    text = format("MAIL FROM:<%s>\r\n", from, &len);
-    add_command(text, len);
-    text = format("RCPT TO:<%s>\r\n", rcpt, &len);
-    add_command(text, len);
-    text = format("%s\r\n", "DATA", &len);
-    add_command(text, len);
-    run.content = run.steps;
-    text = make_content(octets, from, rcpt, &len);
-    add_command(text, len);
-    text = format("%s\r\n", "QUIT", &len);
-    add_command(text, len);
-
+    text_prepare(&text);
     run.epoll = epoll_create1(EPOLL_CLOEXEC);
     struct session *sessions = calloc(run.sessions, sizeof(*sessions));
+    if (sessions == NULL)
+        fail("memory");
+    for (unsigned i = 0; i < run.sessions; i++) {
+        sessions[i].next_free = run.free;
+        run.free = &sessions[i];
+    }
     double started = now();
+    run.due = started;
     if (seconds != 0)
         run.until = started + seconds;
-    run.running = run.sessions;
-    for (unsigned i = 0; i < run.sessions; i++)
-        begin(&sessions[i]);
-    while (run.running != 0) {
-        struct epoll_event events[256];
-        int n = epoll_wait(run.epoll, events, 256, 30000);
-        if (n <= 0) {
-            fprintf(stderr, "load: nothing happens for 30 s\n");
-            return 1;
-        }
-        for (int i = 0; i < n; i++) {
-            struct session *s = events[i].data.ptr;
-            if (events[i].events & EPOLLOUT) {
-                watch(s, EPOLLIN, EPOLL_CTL_MOD);
-                send_more(s);
-            } else {
-                on_readable(s);
-            }
-        }
-    }
-    double passed = now() - started;
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    double cpu =
-        (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-        (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-    qsort(run.times, run.done, sizeof(*run.times), compare);
-    printf("messages=%lu errors=%lu seconds=%.3f rate=%.1f p50=%.3f "
-           "p99=%.3f cpu=%.4f\n",
-           run.done, run.errors, passed, (double)run.done / passed,
-           run.done != 0 ? run.times[run.done / 2] * 1000 : 0,
-           run.done != 0 ? run.times[run.done * 99 / 100] * 1000 : 0,
-           run.done != 0 ? cpu * 1000 / (double)run.done : 0);
+    loop();
+    figures(now() - started);
     return run.errors != 0;
 }

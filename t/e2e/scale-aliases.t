@@ -21,7 +21,8 @@ my $all     = $ENV{ONWARD_TEST_ALL};
 my $entries = $all ? 1_000_000 : 100_000;
 my $dir     = scratch('scale');
 my $load    = "$dir/load";
-system('cc', '-O2', '-std=gnu17', '-o', $load, top() . '/t/bench/load.c') == 0
+system('cc', '-O2', '-std=gnu17', '-o', $load,
+    glob top() . '/t/bench/load*.c') == 0
     or BAIL_OUT('t/bench/load.c does not compile');
 my $has_postmap = Onward::Test::find_program('postmap')
     && { postfix_tables() }->{cdb};
