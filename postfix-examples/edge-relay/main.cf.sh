@@ -7,6 +7,7 @@ postconf -e \
     'relay_transport = smtp:[store.isp.example]' \
     'transport_maps = inline:{srs.isp.example=onward:[127.0.0.1]:10025}' \
     'smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination' \
+    'disable_mime_output_conversion = yes' \
     'smtpd_forbid_bare_newline = normalize' \
     'smtpd_proxy_timeout = 100s'
 
@@ -14,5 +15,7 @@ postconf -e \
 #   SRS addresses it is asked. Unknown ones get 550 before any content is sent.
 # relay_transport: where mailboxes are.
 # transport_maps: bounces that this Postfix makes itself come by Onward too.
+# disable_mime_output_conversion: 8-bit mail is not converted for hosts without
+#   8BITMIME, which would break our signature and the author's.
 # smtpd_forbid_bare_newline: 3.9 and later have it already.
 # smtpd_proxy_timeout: longer than Onward's upstream.reply_timeout (90 s).
