@@ -9,7 +9,7 @@ use Time::HiRes qw(sleep time);
 use Onward::Test;
 use Onward::Test::Client;
 use Onward::Test::Daemon;
-use Onward::Test::Server;
+use Onward::Test::MapServer;
 use Onward::Test::Upstream;
 
 need qw(binary);
@@ -61,29 +61,33 @@ subtest 'cdb' => sub {
     $onward->ends_well;
 };
 
-# A socketmap server: answers what the sub says, and counts.
-sub socketmap ($answer) {
-    return Onward::Test::Server->new(handler => sub ($server, $socket, $n) {
-        my $in = '';
-        while (1) {
-            until ($in =~ /\A(\d+):/ && length $in >= $1 + length($1) + 2) {
-                sysread $socket, $in, 65536, length $in or return;
-            }
-            $in =~ s/\A(\d+)://;
-            my $query = substr $in, 0, $1, '';
-            $in = substr $in, 1;
-            open my $log, '>>', "$server->{dir}/queries";
-            syswrite $log, "$n $query\n";
-            my $reply = $answer->($query, $socket) // return;
-            syswrite $socket, length($reply) . ":$reply,";
-        }
-    });
-}
-
-sub asked ($server) {
-    my $path = $server->dir . '/queries';
-    return -e $path ? split /\n/, slurp($path) : ();
-}
+# LMDB's own library would have ended the process with SIGBUS.
+subtest 'lmdb' => sub {
+    my $dir = scratch('tables');
+    my $build = sub ($to) {
+        spew("$dir/aliases", join '', map
+            {"u$_\@public.example $to\@private.example\n"} 1 .. 5000);
+        run_out(binary(), qw(map build), "lmdb:$dir/aliases", "$dir/aliases");
+        is($?, 0, 'map build');
+    };
+    $build->('me');
+    my $onward = Onward::Test::Daemon->new(upstream => $upstream->port,
+        local_domains => [qw(public.example private.example)],
+        aliases => "\"lmdb:$dir/aliases\"")->start;
+    is(rcpt($onward, 'u77@public.example'), 'me@private.example', 'found');
+    is(rcpt($onward, 'x@public.example'), 'x@public.example', 'not there');
+    truncate "$dir/aliases.lmdb", 3 * 4096 or die $!;
+    like(rcpt($onward, 'u77@public.example'), qr/^451 4\.3\.0 /,
+        'cut under the daemon: 451');
+    truncate "$dir/aliases.lmdb", 0 or die $!;
+    like(rcpt($onward, 'x@public.example'), qr/^451 4\.3\.0 /,
+        'to nothing: 451');
+    $build->('you');
+    ok(wait_until(seconds(5), sub {
+            rcpt($onward, 'u77@public.example') eq 'you@private.example' }),
+        'and the next good one is taken');
+    $onward->ends_well;
+};
 
 sub with_map ($server, %more) {
     return Onward::Test::Daemon->new(upstream => $upstream->port,
@@ -94,7 +98,7 @@ sub with_map ($server, %more) {
 }
 
 subtest 'socketmap' => sub {
-    my $server = socketmap(sub ($query, $socket) {
+    my $server = Onward::Test::MapServer->new(sub ($query, $socket) {
         return 'OK me@private.example' if $query =~ / found@/;
         return 'TEMP the database is away' if $query =~ / temp@/;
         return 'PERM go away'              if $query =~ / perm@/;
@@ -126,24 +130,24 @@ subtest 'socketmap' => sub {
     cmp_ok($took, '<', seconds(2.5), '... and no longer');
     is(rcpt($onward, 'found@public.example'), 'me@private.example',
         'it goes on after that');
-    is(scalar(grep {/ found@/} asked($server)), 1,
+    is(scalar(grep {/ found@/} $server->asked), 1,
         'what was found is remembered');
-    is(scalar(grep {/ temp@/} asked($server)), 1, 'trouble was asked once');
+    is(scalar(grep {/ temp@/} $server->asked), 1, 'trouble was asked once');
     rcpt($onward, 'temp@public.example');
-    is(scalar(grep {/ temp@/} asked($server)), 2, '... and is not remembered');
+    is(scalar(grep {/ temp@/} $server->asked), 2, '... and is not remembered');
     ok($onward->logged(qr/socketmap inet:\S+: TEMP the database is away/),
         'the log says what it said');
 
     kill HUP => $onward->pid;
     ok($onward->logged(qr/reloaded/), 'reloaded');
     rcpt($onward, 'found@public.example');
-    is(scalar(grep {/ found@/} asked($server)), 2,
+    is(scalar(grep {/ found@/} $server->asked), 2,
         'a reload forgets what was remembered');
     $onward->ends_well;
 };
 
 subtest 'many ask the same' => sub {
-    my $server = socketmap(sub ($query, $socket) {
+    my $server = Onward::Test::MapServer->new(sub ($query, $socket) {
         sleep 1;
         return $query =~ /many@/ ? 'OK me@private.example' : 'NOTFOUND ';
     });
@@ -153,16 +157,16 @@ subtest 'many ask the same' => sub {
     $_->send("RCPT TO:<many\@public.example>\r\n") for @clients;
     my @replies = map { $_->reply } @clients;
     is(scalar(grep {/^250/} @replies), 20, 'all are answered');
-    is(scalar(grep {/ many@/} asked($server)), 1, '... by one question');
+    is(scalar(grep {/ many@/} $server->asked), 1, '... by one question');
     $_->close for @clients;
     $onward->ends_well;
 };
 
 subtest 'connections are kept, and one that is stale is replaced' => sub {
-    my $server = socketmap(sub ($query, $socket) { return 'NOTFOUND ' });
+    my $server = Onward::Test::MapServer->new(sub ($query, $socket) { return 'NOTFOUND ' });
     my $onward = with_map($server);
     rcpt($onward, "u$_\@public.example") for 1 .. 5;
-    my %connections = map { (split / /)[0] => 1 } asked($server);
+    my %connections = map { (split / /)[0] => 1 } $server->asked;
     is(scalar keys %connections, 1, 'one connection for all');
     $server->stop;
     $server->start;
