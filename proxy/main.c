@@ -94,7 +94,9 @@ const struct command commands[] = {
       JSON_OPTION "  --watch  again every 2 seconds\n", command_status },
     { "trace", "[--file LOG] ID|ADDRESS",
       "the story of a message: its lines in the log of Postfix and Onward",
-      "  --file LOG  default /var/log/mail.log, else the journal\n",
+      "  --file LOG  default /var/log/mail.log or maillog, else the journal; - "
+      "is\n"
+      "              standard input\n",
       command_trace },
     { "import", "haraka DIR [--literal] | postsrsd FILE... | opendkim DIR",
       "print the configuration that does what another set-up does",

@@ -5,6 +5,7 @@
 #include "commands.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,6 +258,21 @@ print_stat(int argc, char **argv)
     return CLI_OK;
 }
 
+/* Where there are no options, "--" still ends them. */
+static bool
+skip_options(int *argc, char ***argv)
+{
+    static const struct option none[] = { { NULL, 0, NULL, 0 } };
+    char *name = (*argv)[0];
+
+    if (getopt_long(*argc, *argv, "", none, NULL) != -1)
+        return false; /* getopt_long has said why */
+    *argc -= optind - 1;
+    *argv += optind - 1;
+    (*argv)[0] = name;
+    return true;
+}
+
 int
 command_map(const struct cli *cli, int argc, char **argv)
 {
@@ -264,12 +280,17 @@ command_map(const struct cli *cli, int argc, char **argv)
         const char *name;
         int (*run)(int argc, char **argv);
     } subcommands[] = {
-        { "map build", map_build }, { "map query", query },
-        { "map dump", dump },       { "map stat", print_stat },
+        { "map query", query },
+        { "map dump", dump },
+        { "map stat", print_stat },
         { "map diff", map_diff },
     };
 
     (void)cli;
+    if (strcmp(argv[0], "map build") == 0)
+        return map_build(argc, argv);
+    if (!skip_options(&argc, &argv))
+        return CLI_USAGE;
     for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++)
         if (strcmp(argv[0], subcommands[i].name) == 0)
             return subcommands[i].run(argc, argv);

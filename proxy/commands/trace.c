@@ -136,7 +136,9 @@ look_around(const char *what)
         return CLI_UNREACHABLE;
     }
     if (count == 0)
-        cli_error("neither mail.log nor the journal says anything of %s", what);
+        cli_error("neither mail.log nor the journal says anything of %s; "
+                  "another log: --file LOG",
+                  what);
     return count == 0 ? CLI_NO : CLI_OK;
 }
 

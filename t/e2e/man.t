@@ -64,6 +64,54 @@ for my $command (@table) {
         "$command has the options of onward(1)";
 }
 
+# ---- the parsers themselves ----
+
+# What a command takes is what its help, and so the page, says. Each option of
+# any command is offered to each, with one behind it that none has: so nothing
+# is ever done.
+my %options = map { $_ => 1 } map {
+    slurp($_) =~ /\{ "([a-z][a-z-]*)", (?:no|required|optional)_argument/g
+} glob top() . '/proxy/commands/*.c';
+cmp_ok scalar keys %options, '>', 20, 'the options of all parsers are read';
+# Two that a parser shares with its neighbour, and refuses.
+my %refused = (
+    'config show' => 'man',
+    'srs forward' => 'json',
+    'srs reverse' => 'json',
+);
+for my $command (@table) {
+    my $help    = run_out(binary(), split(/ /, $command), '--help');
+    my %in_help = map { $_ => 1 } $help =~ /--([a-z][a-z-]*)/g;
+    my %taken;
+    for my $option (sort keys %options) {
+        my $said = run_out('sh', '-c', 'exec 2>&1; "$@"', 'sh', binary(), '-c',
+            '/nonexistent/onward.conf', split(/ /, $command), "--$option=x",
+            '--no-such-option');
+        is $? >> 8, 64, "$command --no-such-option: exit 64"
+            if $? >> 8 != 64;
+        # A parser that knows it complains of the x, or of the next one; a
+        # command without one only says how it is used. An abbreviation
+        # ("postfix") is not a name of its own.
+        $taken{$option} = 1
+            if $said !~ /(?:unrecognized|ambiguous)[^\n]*--\Q$option\E=x|\Ausage:/
+            && !grep {/^\Q$option\E./ && $in_help{$_}} keys %in_help;
+    }
+    if (my $option = $refused{$command}) {
+        run_out('sh', '-c', '"$@" 2>/dev/null', 'sh', binary(),
+            split(/ /, $command), "--$option", 'a@b.example');
+        is $? >> 8, 64, "$command --$option: exit 64";
+        delete $taken{$option};
+    }
+    is_deeply [ sort keys %taken ], [ grep { $_ ne 'help' } sort keys %in_help ],
+        "$command takes what its help names";
+}
+
+# "--" ends the options, where there are none as well.
+my $table = scratch('table') . '/t';
+spew($table, "--dashes x\n");
+is run_out(binary(), qw(map query --), "texthash:$table", '--dashes'), "x\n",
+    'map query -- TABLE KEY: a key with dashes';
+
 # ---- onward.conf(5), and all settings that other pages name ----
 
 my $dir = scratch('man');
