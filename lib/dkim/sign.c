@@ -8,7 +8,6 @@
 #include <openssl/rsa.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* ---- one signature ----------------------------------------------------- */
 
@@ -123,7 +122,7 @@ struct occurrence {
 };
 
 struct selection {
-    struct chosen chosen[NAMES_MAX]; /* the first `count` */
+    struct chosen *chosen;
     size_t count;
     uint16_t slots[SLOTS]; /* index into chosen, plus one; 0: free */
     struct occurrence *occurrences;
@@ -214,10 +213,13 @@ select_fields(struct selection *sel, const struct dkim_request *request)
     if (!mail_header_index(request->prepended, &above))
         return false;
     size_t fields = above.count + request->header->count;
+    size_t names = request->headers.count + request->oversign.count;
+    sel->chosen = mem_try((names < NAMES_MAX ? names : NAMES_MAX) *
+                          sizeof(struct chosen));
     sel->occurrences = mem_try(fields * sizeof(struct occurrence));
-    choose_names(sel, request->headers, false);
-    choose_names(sel, request->oversign, true);
-    if (sel->occurrences != NULL) {
+    if (sel->chosen != NULL && sel->occurrences != NULL) {
+        choose_names(sel, request->headers, false);
+        choose_names(sel, request->oversign, true);
         index_fields(sel, &above);
         index_fields(sel, request->header);
     }
@@ -226,25 +228,17 @@ select_fields(struct selection *sel, const struct dkim_request *request)
     size_t most = sel->occurrence_count + sel->count;
     sel->names = mem_try(most * sizeof(struct slice));
     sel->fields = mem_try(most * sizeof(struct slice));
-    if (sel->occurrences == NULL || sel->names == NULL || sel->fields == NULL)
+    if (sel->chosen == NULL || sel->occurrences == NULL || sel->names == NULL ||
+        sel->fields == NULL)
         return false;
     list_names(sel);
     return true;
 }
 
-/* Not the names: there is room for many more than are ever chosen. */
-static void
-begin_selection(struct selection *sel)
-{
-    sel->count = sel->occurrence_count = sel->listed = 0;
-    sel->occurrences = NULL;
-    sel->names = sel->fields = NULL;
-    memset(sel->slots, 0, sizeof(sel->slots));
-}
-
 static void
 free_selection(struct selection *sel)
 {
+    free(sel->chosen);
     free(sel->occurrences);
     free(sel->names);
     free(sel->fields);
@@ -345,13 +339,12 @@ bool
 dkim_sign(const struct dkim_request *request, struct buf *out)
 {
     struct dkim_field field = { .made = request->now };
-    struct selection sel;
+    struct selection sel = { 0 };
     struct buf body_hash = { 0 };
     EVP_MD_CTX *fields = NULL;
     size_t start = out->len;
     bool ok = false;
 
-    begin_selection(&sel);
     if (!select_fields(&sel, request) || !covers_from(&sel) ||
         !dkim_base64(
             (struct slice){ (const char *)request->body_hash, DKIM_DIGEST },
