@@ -85,6 +85,10 @@ take_command(struct smtp_turn *turn, struct slice *in)
     }
     struct slice line = slice_head(*in, length);
     *in = slice_tail(*in, length + 2);
+    turn->behind = in->len;
+    turn->suspect = server->suspect != 0;
+    server->suspect -=
+        server->suspect < length + 2 ? server->suspect : length + 2;
     if (server->forget) {
         xforward_free(&server->xforward);
         server->forget = false;
@@ -181,6 +185,8 @@ smtp_server_reply(struct smtp_server *server, const struct smtp_reply *reply,
     server->busy = false;
     move_on(server, reply->code);
     smtp_reply_print(reply, out);
+    if (for_data && reply->code / 100 != 3)
+        server->suspect = server->behind_data;
     if (origin == SMTP_REPLY_OURS && reply->code >= 500)
         smtp_turn_count_error(
             &(struct smtp_turn){ .server = server, .out = out });

@@ -47,7 +47,9 @@ struct smtp_server {
     unsigned recipients; /* accepted in this transaction */
     unsigned attempts;   /* RCPTs that were handed out in it */
     size_t skipped;
-    enum smtp_verb verb;   /* of the request in flight */
+    size_t behind_data;  /* octets that came with it, before it was answered */
+    size_t suspect;      /* those of a DATA that was refused */
+    enum smtp_verb verb; /* of the request in flight */
     struct slice hostname; /* outlives the server */
     struct smtp_server_limits limits;
     struct smtp_ehlo upstream; /* what EHLO may offer */
@@ -107,7 +109,8 @@ enum smtp_server_event smtp_server_take(struct smtp_server *server,
  * moves the state on; anything else leaves it, but the end of content always
  * ends the transaction. A 5xx that is SMTP_REPLY_OURS counts as an error of the
  * client; 4xx and what upstream says do not (DESIGN 10). At the last
- * error 421 follows and the state is CLOSED.
+ * error 421 follows and the state is CLOSED; likewise when DATA is refused and
+ * what came with it looks like content.
  */
 enum smtp_reply_origin {
     SMTP_REPLY_OURS,

@@ -87,6 +87,14 @@ smtp_turn_refuse(struct smtp_turn *turn, unsigned code, const char *text)
                                                      : SMTP_SERVER_MORE;
 }
 
+/* What came with it and waits is suspect: see looks_like_content. */
+static enum smtp_server_event
+refuse_data(struct smtp_turn *turn, unsigned code, const char *text)
+{
+    turn->server->suspect = turn->behind;
+    return smtp_turn_refuse(turn, code, text);
+}
+
 static enum smtp_server_event
 out_of_memory(struct smtp_turn *turn)
 {
@@ -99,11 +107,26 @@ out_of_order(struct smtp_turn *turn, enum smtp_verb verb)
     if (verb == SMTP_XFORWARD)
         return smtp_turn_refuse(turn, 503,
                                 "5.5.1 Error: MAIL transaction in progress");
+    if (verb == SMTP_DATA)
+        return refuse_data(turn, 503, "5.5.1 Error: need MAIL command");
     if (verb != SMTP_MAIL)
         return smtp_turn_refuse(turn, 503, "5.5.1 Error: need MAIL command");
     if (turn->server->state == SMTP_SERVER_ENVELOPE)
         return smtp_turn_refuse(turn, 503, "5.5.1 Error: nested MAIL command");
     return smtp_turn_refuse(turn, 503, "5.5.1 Error: send HELO/EHLO first");
+}
+
+/*
+ * DATA is the last command of a group (RFC 2920, 3.1). A client that sends its
+ * content without waiting has it read as commands when DATA is refused, and a
+ * stranger who wrote the content could forge a transaction.
+ */
+static bool
+looks_like_content(const struct smtp_command *command)
+{
+    return command->name.len == 0 || command->verb == SMTP_MAIL ||
+           command->verb == SMTP_UNKNOWN || command->verb == SMTP_FOREIGN ||
+           command->verb == SMTP_BDAT;
 }
 
 enum smtp_server_event
@@ -112,6 +135,8 @@ smtp_turn_obey(struct smtp_turn *turn, struct slice line)
     struct smtp_server *server = turn->server;
     struct smtp_command command = smtp_command_parse(line);
 
+    if (turn->suspect && looks_like_content(&command))
+        return smtp_turn_close(turn, 421, "4.7.0 Error: content without 354");
     if (command.name.len == 0)
         return smtp_turn_refuse(turn, 500, "5.5.2 Error: bad syntax");
     turn->argument = command.argument;
@@ -243,9 +268,10 @@ static enum smtp_server_event
 on_data(struct smtp_turn *turn)
 {
     if (turn->argument.len != 0)
-        return smtp_turn_refuse(turn, 501, "5.5.4 Syntax: DATA");
+        return refuse_data(turn, 501, "5.5.4 Syntax: DATA");
     if (turn->server->recipients == 0)
-        return smtp_turn_refuse(turn, 554, "5.5.1 Error: no valid recipients");
+        return refuse_data(turn, 554, "5.5.1 Error: no valid recipients");
+    turn->server->behind_data = turn->behind;
     return hand_out(turn, SMTP_SERVER_DATA);
 }
 

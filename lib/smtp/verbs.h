@@ -10,6 +10,8 @@
 struct smtp_turn {
     struct smtp_server *server;
     struct slice argument;
+    size_t behind; /* octets that stand behind the line */
+    bool suspect;  /* it came behind a DATA that was refused */
     struct arena *arena;
     struct smtp_request *request;
     struct buf *out;

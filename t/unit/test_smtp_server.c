@@ -110,6 +110,13 @@ static struct row {
                       "550 5.1.1 no such user\r\n"
                       "554 5.5.1 Error: no valid recipients\r\n",
       "MR", "" },
+    { "content behind a DATA that is refused",
+      SLICE(HELO "MAIL FROM:<>\r\nRCPT TO:<bad@d>\r\nDATA\r\nRSET\r\n"
+                 "RCPT TO:<a@b>\r\n"),
+      HELO_OK MAIL_OK "550 5.1.1 no such user\r\n"
+                      "554 5.5.1 Error: no valid recipients\r\n" OK
+                      "503 5.5.1 Error: need MAIL command\r\n",
+      "MRr", "" },
     { "refused MAIL opens nothing",
       SLICE(HELO "MAIL FROM:<later@b>\r\nRCPT TO:<c@d>\r\n"),
       HELO_OK "451 4.3.0 later\r\n503 5.5.1 Error: need MAIL command\r\n", "M",
