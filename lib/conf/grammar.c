@@ -250,6 +250,14 @@ take_comma(struct check *c, const struct conf_token *open)
         report(c, t, "syntax error: a comma is wanted between elements");
         mend_replace(&c->mend, t->offset, 1, SLICE_OF(","));
         c->at++;
+    } else if (conf_token_is(t, ';') &&
+               conf_token_is(token_after(c),
+                             conf_token_is(open, '(') ? ')' : ']')) {
+        report(c, t,
+               "syntax error: no ; stands in a list; between elements it is a "
+               "comma");
+        mend_blank(&c->mend, t->offset, t->offset + 1);
+        c->at++;
     } else if (starts_value(t) && is_next_setting(c)) {
         /* The list ended before it and only its ) is missing. */
         lose_unclosed(c, open);
@@ -386,6 +394,13 @@ odd_name(struct check *c)
         mend_replace(&c->mend, next->offset, 0, SLICE_OF("="));
         c->at++;
         check_value(c);
+        return;
+    }
+    if (next->kind == TOKEN_GARBAGE &&
+        slice_starts_nocase(next->text, SLICE_OF("\xC2"))) {
+        lose(c, next,
+             "syntax error: here stands a blank of a web page (U+00A0), which "
+             "looks like one and is none; type it anew");
         return;
     }
     lose(c, name,

@@ -149,9 +149,16 @@ suggest(const struct conf_setting *setting, const struct conf_node *node,
             buf_printf(why, ": write %llu without quotes",
                        (unsigned long long)number);
         break;
+    case CONF_ADDRESS:
+        if (node->kind == NODE_NUMBER) { /* the port alone */
+            buf_puts(why, ": write \"127.0.0.1:");
+            print_literal(why, node);
+            buf_puts(why, "\"");
+            break;
+        }
+        /* fall through */
     case CONF_STRING:
     case CONF_CHOICE:
-    case CONF_ADDRESS:
         if (node->kind == NODE_NUMBER || node->kind == NODE_FLOAT ||
             node->kind == NODE_BOOL) {
             buf_puts(why, ": write \"");
@@ -200,8 +207,11 @@ explain_type(const struct conf_setting *setting, const struct conf_node *node,
         return;
     }
     if (setting->type == CONF_DURATION && integer) {
-        buf_printf(why, "is not a string; write \"%llus\"",
-                   (unsigned long long)number);
+        /* In the unit of the default: 21 of "21d" is days. */
+        size_t len = setting->fallback == NULL ? 0 : strlen(setting->fallback);
+        char unit = len != 0 && setting->fallback[len - 1] == 'd' ? 'd' : 's';
+        buf_printf(why, "is not a string; write \"%llu%c\"",
+                   (unsigned long long)number, unit);
         return;
     }
     buf_printf(why, "is %s, %s", conf_node_kind_text(node->kind),

@@ -164,8 +164,11 @@ conf_parse_address(struct slice text, struct arena *arena,
         return false;
     }
     if (!parse_ip(host, octets, &bits)) {
-        *why = "write the IP address instead of a host name: no name is "
-               "looked up";
+        if (slice_starts_nocase(host, SLICE_OF("inet:")))
+            *why = "write it without \"inet:\"";
+        else
+            *why = "write the IP address instead of a host name: no name is "
+                   "looked up";
         return false;
     }
     if (bits == 128 && !brackets) {

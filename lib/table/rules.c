@@ -219,7 +219,11 @@ compile_target(struct alias_rule *rule, struct slice to, struct arena *arena,
     }
     const char *problem = alias_target_problem(to, arena, &path);
     if (problem != NULL) {
-        buf_printf(why, "\"%.*s\" %s", SLICE_ARG(to), problem);
+        bool several = slice_find(to, ',') < slice_find_last(to, '@');
+        buf_printf(why, "\"%.*s\" %s%s", SLICE_ARG(to), problem,
+                   several ? "; write each one in quotes of its own: ( "
+                             "\"a@b.example\", \"c@d.example\" )"
+                           : "");
         return false;
     }
     target->local = arena_copy(arena, path.local);

@@ -87,6 +87,22 @@ complain(struct buf *errors, struct slice name, const char *why)
 
 /* ---- opening ----------------------------------------------------------- */
 
+/* Why the database of "cdb:PATH" could not be opened. PATH.cdb is the file, so
+ * that who names the file looks for PATH.cdb.cdb. */
+static void
+complain_of_database(struct buf *errors, const struct table *table,
+                     struct slice suffix, const char *why)
+{
+    struct buf text = { 0 };
+
+    buf_puts(&text, why);
+    if (slice_ends_nocase(table->spec, suffix))
+        buf_printf(&text, "; leave off the %.*s of %.*s", SLICE_ARG(suffix),
+                   SLICE_ARG(table->spec));
+    complain(errors, table->path, buf_cstr(&text));
+    buf_free(&text);
+}
+
 static const char *
 read_whole(int fd, struct buf *text)
 {
@@ -152,7 +168,7 @@ open_cdb(struct table *table, struct buf *errors)
     struct cdb *cdb = cdb_open(table->path.ptr, &table->stat, &why);
 
     if (cdb == NULL) {
-        complain(errors, table->path, why);
+        complain_of_database(errors, table, SLICE_OF(".cdb"), why);
         return false;
     }
     table->impl = cdb;
@@ -167,7 +183,7 @@ open_lmdb(struct table *table, struct buf *errors)
     struct lmdb *lmdb = lmdb_open(table->path.ptr, &table->stat, &why);
 
     if (lmdb == NULL) {
-        complain(errors, table->path, why);
+        complain_of_database(errors, table, SLICE_OF(".lmdb"), why);
         return false;
     }
     table->impl = lmdb;

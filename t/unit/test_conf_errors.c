@@ -51,6 +51,28 @@ static const struct row rows[] = {
     { "a value where a group is wanted",
       LISTENER "limits = 5;\n",
       { "2: limits: 5 is a number, a group { } is wanted" } },
+    { "a port where an address is wanted",
+      LISTENER "http = { listen = 9825; };\n",
+      { "2: http.listen: 9825 is a number, a string is wanted: write "
+        "\"127.0.0.1:9825\"" } },
+    { "an address as Postfix writes it",
+      LISTENER "upstream = { address = \"inet:127.0.0.1:10026\"; };\n",
+      { "2: upstream.address: \"inet:127.0.0.1:10026\": write it without "
+        "\"inet:\"" } },
+    { "days without their unit",
+      LISTENER "srs = { domain = \"srs.example.org\"; secret_file = "
+               "\"@DIR@/secret\"; max_age = 21; };\n",
+      { "2: srs.max_age: 21 is not a string; write \"21d\"" } },
+    { "two targets in one string",
+      LISTENER "forward = { aliases = ( { match = \"a@b.example\"; to = ( "
+               "\"c@d.example, e@f.example\" ); } ); };\n",
+      { "2: forward.aliases[0].to: \"c@d.example, e@f.example\" is not an "
+        "address; write each one in quotes of its own: ( \"a@b.example\", "
+        "\"c@d.example\" )" } },
+    { "a database by the name of its file",
+      LISTENER "forward = { aliases = ( \"cdb:/nonexistent/x.cdb\" ); };\n",
+      { "2: forward.aliases[0]: /nonexistent/x.cdb.cdb: No such file or "
+        "directory; leave off the .cdb of cdb:/nonexistent/x.cdb" } },
     { "a string among listeners",
       "listeners = ( \"127.0.0.1:10025\" );\n",
       { "1: listeners[0]: \"127.0.0.1:10025\" is a string, a group { } is "

@@ -12,6 +12,15 @@ static const struct row rows[] = {
       LISTENER "forward = { local_domains = [ \"a.example\", ]; };\n",
       { "2: forward.local_domains: syntax error: libconfig 1.5 allows no "
         "comma before ] or )" } },
+    { "a semicolon behind the last element",
+      "listeners = (\n { name = \"mx\"; address = \"127.0.0.1:10025\"; role "
+      "= \"inbound\"; };\n);\n",
+      { "2: listeners: syntax error: no ; stands in a list; between elements "
+        "it is a comma" } },
+    { "a blank of a web page",
+      LISTENER "hostname\xC2\xA0= \"mx.example.org\";\n",
+      { "2: hostname: syntax error: here stands a blank of a web page "
+        "(U+00A0)" } },
     { "an integer that wraps",
       LISTENER "limits = { sessions = 4294967297; };\n",
       { "2: limits.sessions: 4294967297 is out of range; it goes from 1 to "
