@@ -168,7 +168,7 @@ tell_unopened(const char *path, struct buf *why)
     switch (error) {
     case EACCES:
         buf_printf(why,
-                   "%s; root's keys are readable for the group of the daemon: "
+                   "%s; the daemon's group must be able to read it: "
                    "chgrp onward %s; chmod 0640 %s",
                    strerror(error), path, path);
         return;

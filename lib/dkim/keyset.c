@@ -92,6 +92,19 @@ free_list(struct dirent **entries, int count)
     free(entries);
 }
 
+/* A directory that cannot be read. */
+static void
+complain_directory(const struct loader *loader, const char *path)
+{
+    if (errno == EACCES)
+        buf_printf(loader->errors,
+                   "%s: %s; the daemon's group must be able to read it: chgrp "
+                   "onward %s; chmod 0750 %s\n",
+                   path, strerror(errno), path, path);
+    else
+        complain(loader->errors, path, strerror(errno));
+}
+
 static void
 scan_domain(struct loader *loader, const char *path, const char *domain)
 {
@@ -101,7 +114,7 @@ scan_domain(struct loader *loader, const char *path, const char *domain)
     int count = list(path, &entries);
 
     if (count < 0) {
-        complain(loader->errors, path, strerror(errno));
+        complain_directory(loader, path);
         return;
     }
     for (int i = 0; i < count; i++) {
@@ -129,7 +142,7 @@ scan(struct loader *loader)
     int count = list(loader->directory, &entries);
 
     if (count < 0) {
-        complain(loader->errors, loader->directory, strerror(errno));
+        complain_directory(loader, loader->directory);
         return;
     }
     for (int i = 0; i < count; i++) {

@@ -24,15 +24,32 @@ format_text(struct arena *arena, const char *format, ...)
     return copy;
 }
 
+/* Who was asked, where we know it. */
+static const char *
+trouble_text(const struct conf *conf, const char *why, struct arena *arena)
+{
+    struct buf servers = { 0 };
+
+    if (conf->dns.server_count == 0)
+        return format_text(arena, "%s (the resolvers of this host)", why);
+    for (size_t i = 0; i < conf->dns.server_count; i++)
+        buf_printf(&servers, "%s%.*s", i != 0 ? ", " : "",
+                   SLICE_ARG(conf->dns.servers[i].text));
+    const char *text =
+        format_text(arena, "%s (dns.servers: %s)", why, buf_cstr(&servers));
+    buf_free(&servers);
+    return text;
+}
+
 static void
 judge(struct dkim_verdict *verdict, const struct dns_query *query,
-      struct arena *arena)
+      const struct conf *conf, struct arena *arena)
 {
     verdict->text = NULL;
     switch (query->status) {
     case DNS_TROUBLE:
         verdict->published = DKIM_UNKNOWN;
-        verdict->text = query->why;
+        verdict->text = trouble_text(conf, query->why, arena);
         return;
     case DNS_NONE:
         verdict->published = DKIM_MISSING;
@@ -102,7 +119,7 @@ dkim_ask_dns(const struct conf *conf, struct dkim_verdict *verdicts,
         };
     dns_ask(conf, queries, count, arena);
     for (size_t i = 0; i < count; i++)
-        judge(&verdicts[i], &queries[i], arena);
+        judge(&verdicts[i], &queries[i], conf, arena);
     look_for_aliases(conf, verdicts, queries, count, arena);
     free(queries);
 }
@@ -134,6 +151,10 @@ print_verdict(const struct dkim_verdict *verdict)
            dkim_key_state_word(key->state), word(verdict->published));
     if (verdict->text != NULL)
         printf(": %s", verdict->text);
+    if (verdict->published == DKIM_MISSING ||
+        verdict->published == DKIM_DIFFERS)
+        printf("; onward dkim dns %.*s prints it as it should be",
+               SLICE_ARG(key->domain));
     putchar('\n');
 }
 

@@ -209,6 +209,10 @@ parse_bits(const char *text, unsigned *bits)
                   RSA_BITS_MIN, RSA_BITS_MAX);
         return false;
     }
+    if (number < RSA_BITS)
+        cli_error("--bits %s: %d are advised; some receivers take less as no "
+                  "signature",
+                  text, RSA_BITS);
     *bits = (unsigned)number;
     return true;
 }

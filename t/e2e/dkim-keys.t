@@ -142,7 +142,7 @@ is_run('both', [ 'dns', '--all', 'x.example' ], 64, qr/\A\z/, qr/usage/);
 
 my %published = records('--all');
 is_run('nothing is published', [ 'check', 'other.example' ], 1,
-    qr/\Aother\.example big\.2026 next: missing: is not published\n\z/);
+    qr/\Aother\.example big\.2026 next: missing: is not published; onward dkim dns other\.example prints it as it should be\n\z/);
 is_run('not activated before', [ 'activate', 'other.example',
     '--when-published' ], 1, qr/\A\z/, qr/not activated: is not published/);
 like list(), qr/^other\.example big\.2026 next$/m, 'still waiting';
@@ -254,6 +254,26 @@ is_run('a key for everybody', ['list'], 78, qr/\A\z/,
     qr/new\.pem: mode 0644: readable by everybody; run: chmod 0640/);
 chmod 0640, "$dir/keys/example.org/new.pem";
 configure('', '127.0.0.1:1');
-is_run('no name server', ['check'], 75, qr/unknown/);
+is_run('no name server', ['check'], 75,
+    qr/unknown: .* \(dns\.servers: 127\.0\.0\.1:1\)$/m);
+is_run('RSA of 1024 bits', [ 'keygen', 'short.example', '--bits', '1024' ], 0,
+    qr/\(rsa 1024\)/, qr/--bits 1024: 2048 are advised/);
+SKIP: {
+    skip 'needs root, and another user', 3
+        if $> != 0 || system('setpriv --version >/dev/null 2>&1') != 0;
+    my $path = "$dir/keys/short.example";
+    my $run = sub () {
+        return run_out('sh', '-c', 'exec "$@" 2>&1', 'sh', qw(setpriv
+            --reuid=65534 --regid=65534 --clear-groups), binary(), '-c',
+            "$dir/onward.conf", qw(dkim list));
+    };
+    chmod 0755, "$dir/keys", $dir;
+    like $run->(), qr/short\.example: Permission denied; .*: chgrp onward \Q$path\E; chmod 0750 \Q$path\E$/m,
+        'a directory that the daemon may not read: its cure';
+    is $? >> 8, 78, '... exit 78';
+    chmod 0755, glob "$dir/keys/*";
+    like $run->(), qr/\.pem: Permission denied; .*: chgrp onward \Q$path\E\S+; chmod 0640/,
+        'a key: its cure';
+}
 
 done_testing;
