@@ -132,6 +132,32 @@ verdict(struct slice body, bool json)
     return CLI_NO;
 }
 
+static void
+complain(const struct conf_address *address, int error)
+{
+    const char *why = strerror(error);
+
+    switch (error) {
+    case ENOENT:
+    case ECONNREFUSED:
+        cli_error("not running: nobody answers at %.*s: %s",
+                  SLICE_ARG(address->text), why);
+        break;
+    case EACCES:
+        cli_error("%.*s: %s: ask as root or as a member of the group onward",
+                  SLICE_ARG(address->text), why);
+        break;
+    case EAGAIN: /* PATIENCE is over */
+        cli_error("it hangs: no answer at %.*s within %d s",
+                  SLICE_ARG(address->text), PATIENCE);
+        break;
+    default:
+        cli_error("no answer of Onward at %.*s: %s", SLICE_ARG(address->text),
+                  why);
+        break;
+    }
+}
+
 static int
 show(const struct conf_address *address, bool json, bool redraw)
 {
@@ -144,8 +170,7 @@ show(const struct conf_address *address, bool json, bool redraw)
         fwrite(body.ptr, 1, body.len, stdout);
         status = verdict(buf_slice(&body), json);
     } else {
-        cli_error("not running: nobody answers at %.*s: %s",
-                  SLICE_ARG(address->text), strerror(errno));
+        complain(address, errno);
     }
     fflush(stdout);
     buf_free(&body);

@@ -6,6 +6,7 @@ use FindBin qw($Bin);
 use lib "$Bin/lib";
 use IO::Select;
 use IO::Socket::INET;
+use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 use Onward::Test;
@@ -102,19 +103,17 @@ subtest 'rude clients' => sub {
         is scalar(() = $answer =~ m{^HTTP/1\.1 }mg), 1, '... just one';
         unlike $answer, qr/root:|<script>/, '... and nothing of theirs in it';
     }
-    my $silent = $http->connect;
     my $reset  = $http->connect;
     print $reset "GET / HTTP/1.1\r\n\r\n";
     setsockopt $reset, Socket::SOL_SOCKET(), Socket::SO_LINGER(), pack('ii', 1, 0);
     close $reset;
     is +($http->get('/healthz'))[0], 200, 'it lives';
     like mail($onward), qr/^250 /, 'mail';
-    my $got = rest($silent, seconds(15));
-    is $got, '', 'who says nothing is closed without a word';
 };
 
 subtest 'slow clients' => sub {
-    my $drip = $http->connect;
+    my ($silent, $lazy, $drip) = map { $http->connect } 1 .. 3;
+    print $lazy "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
     my $from = time;
     my $closed;
     $drip->blocking(0);
@@ -126,10 +125,9 @@ subtest 'slow clients' => sub {
         last if time() - $from > seconds(20);
     }
     ok $closed, 'an octet now and then keeps nothing open';
-    # Has its answer, and does not close.
-    my $lazy = $http->connect;
-    print $lazy "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    ok defined rest($lazy, seconds(15)), 'who does not hang up is hung up on';
+    like rest($lazy, seconds(5)), qr{^HTTP/1\.1 200 },
+        'who has his answer and does not hang up is hung up on';
+    is rest($silent, seconds(5)), '', 'who says nothing is closed without a word';
 };
 
 subtest 'more clients than are served at once' => sub {
@@ -145,6 +143,45 @@ subtest 'more clients than are served at once' => sub {
     print $late "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     like rest($late, seconds(15)), qr{^HTTP/1\.1 200 }, 'or their time is over';
     close $_ for @idle;
+};
+
+sub status_says ($pattern, $name, @under) {
+    my $said = run_out('sh', '-c', 'exec 2>&1; "$@"', 'sh', @under, binary(), '-c',
+        $onward->conf, 'status');
+    is $? >> 8, 69, "$name: exit 69";
+    like $said, $pattern, '... and why';
+}
+
+subtest 'status, when there is no answer' => sub {
+    kill STOP => $onward->pid;
+    status_says(qr/^onward: it hangs: no answer at 127\.0\.0\.1:\d+ within 5 s$/,
+        'a process that stands still');
+    kill CONT => $onward->pid;
+    my $good = slurp($onward->conf);
+    my $other = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5) or die;
+    spew($onward->conf, $good =~ s/listen = "127[^"]*"/'listen = "127.0.0.1:' . $other->sockport . '"'/er);
+    my $pid = fork // die;
+    if ($pid == 0) {
+        my $peer = $other->accept;
+        print $peer "SSH-2.0-other\r\n";
+        POSIX::_exit(0);
+    }
+    status_says(qr/^onward: no answer of Onward at /, 'somebody else');
+    waitpid $pid, 0;
+    spew($onward->conf, $good =~ s/listen = "127[^"]*"/listen = ""/r);
+    status_says(qr/^onward: http\.listen is off/, 'no listener');
+    SKIP: {
+        skip 'root', 2 if $> != 0;
+        my $dir = scratch('closed');
+        chmod 0755, $onward->dir;
+        chmod 0700, $dir;
+        spew($onward->conf, $good =~ s/listen = "127[^"]*"/listen = "unix:$dir\/http.sock"/r);
+        status_says(qr/Permission denied: ask as root/, 'not for everybody',
+            qw(setpriv --reuid=nobody --clear-groups));
+    }
+    spew($onward->conf, $good);
+    like run_out(binary(), '-c', $onward->conf, 'status'), qr/READY$/m,
+        'it was well all the time';
 };
 
 subtest 'while it stops' => sub {
