@@ -95,6 +95,18 @@ fail_outbound(struct relay_session *s, const struct outbound *o)
                      reply.code >= 500 ? RELAY_REJECTED : RELAY_DEFERRED);
 }
 
+/* Those whose dot is still to come; one that is gone, though nobody has
+ * noticed, would make a part of the message come twice. */
+static bool
+upstreams_are_quiet(const struct relay_session *s)
+{
+    for (unsigned i = 0; i < s->outbound_count; i++)
+        if (s->outbounds[i]->state == OUTBOUND_SENT &&
+            !s->ops->upstream_quiet(s->ctx, i))
+            return false;
+    return true;
+}
+
 /* Where all outbounds have the whole content, the dots go out one after the
  * other: the first refusal stops the rest. */
 static void
@@ -112,7 +124,7 @@ send_dots(struct relay_session *s)
                 return;
             }
             /* Unasked: when it is read, it ends this transaction. */
-            if (!s->ops->upstream_quiet(s->ctx, i))
+            if (!upstreams_are_quiet(s))
                 return;
             send_dot(s, o);
             if (o->state != OUTBOUND_DOT)

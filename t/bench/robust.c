@@ -112,6 +112,18 @@ note_event(struct event event)
 }
 
 void
+book_cut(void)
+{
+    struct book *book = &run.book;
+
+    /* The room doubles at each power of two. */
+    if ((book->cuts & (book->cuts - 1)) == 0)
+        book->cut_at = must(realloc(book->cut_at, (book->cuts * 2 + 1) *
+                                                      sizeof(*book->cut_at)));
+    book->cut_at[book->cuts++] = wall_now();
+}
+
+void
 book_given_up(size_t id, unsigned attempt)
 {
     note_event((struct event){ id, attempt, false, false, wall_now() });
@@ -206,6 +218,8 @@ print_windows(void)
     const struct book *book = &run.book;
     const struct event *end = NULL;
 
+    for (size_t i = 0; i < book->cuts; i++)
+        printf("cut %.6f\n", book->cut_at[i]);
     qsort(book->events, book->event_count, sizeof(*book->events), by_attempt);
     for (size_t i = 0; i < book->event_count; i++) {
         const struct event *e = &book->events[i];

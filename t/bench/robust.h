@@ -63,6 +63,7 @@ struct book {
     struct message *messages; /* by id */
     struct event *events;
     size_t event_count, event_room;
+    double *cut_at;
     size_t count, room;
     size_t accepted;
     size_t attempts;
@@ -107,6 +108,7 @@ size_t book_new(void);
 void book_begin(size_t id);
 /* at: when the dot had arrived. */
 void book_committed(size_t id, unsigned attempt, unsigned group, double at);
+void book_cut(void);
 void book_given_up(size_t id, unsigned attempt);
 void book_accepted(size_t id, unsigned attempt);
 void book_time(bool greeting, double seconds);

@@ -60,8 +60,7 @@ make_cut(struct connection *c)
 {
     if (run.book.cuts >= run.cuts)
         return;
-    run.book.cuts++;
-    printf("cut %.6f\n", wall_now());
+    book_cut();
     cut_off(c, random() % 2 == 0);
 }
 

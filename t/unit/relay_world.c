@@ -91,8 +91,7 @@ upstream_quiet(void *ctx, unsigned outbound)
 {
     const struct world *world = ctx;
 
-    (void)outbound;
-    return !world->upstream_spoke;
+    return (world->unread >> outbound & 1) == 0;
 }
 
 static bool

@@ -36,8 +36,8 @@ struct world {
     struct buf effects; /* one a line: "dialled 0", "dropped 1"... */
     struct relay_sign_job *job;
     bool hold_sign, client_gone, asked, finished;
-    bool upstream_spoke; /* octets of it that were not delivered yet */
-    bool no_srs;         /* the usual groups without srs */
+    unsigned unread; /* bits: octets of that upstream were not delivered yet */
+    bool no_srs;     /* the usual groups without srs */
     unsigned deadline;
     char directory[64];
 };

@@ -185,7 +185,7 @@ event(struct run *run, struct slice text)
     } else if (slice_equal(name, SLICE_OF("gone"))) {
         run->world.client_gone = true;
     } else if (slice_equal(name, SLICE_OF("unread"))) {
-        run->world.upstream_spoke = true;
+        run->world.unread |= 1U << i;
     } else if (slice_equal(name, SLICE_OF("deadline"))) {
         run->world.now.ms += run->world.deadline;
         run->world.now.wall += run->world.deadline / 1000;
