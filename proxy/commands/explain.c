@@ -56,6 +56,17 @@ tag_value(struct slice field, const char *tag, struct arena *arena)
     return copy;
 }
 
+/* What an outbound listener completes (RFC 6409, 8) is signed too. */
+static void
+complete_header(const struct request *r, struct buf *fields)
+{
+    static const char *const names[] = { "Date", "Message-ID" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (mail_header_count(&r->header, slice_from(names[i])) == 0)
+            buf_printf(fields, "%s: added\r\n", names[i]);
+}
+
 /* Really sign, and read h= from what came out. */
 static void
 list_fields(struct request *r, struct signing *signing)
@@ -71,6 +82,8 @@ list_fields(struct request *r, struct signing *signing)
                                   .part_count = 1 };
 
     part.keys[0] = signing->by.keys[0];
+    if (r->listener->role == CONF_OUTBOUND)
+        complete_header(r, &part.prepended);
     mail_spool_init(&spool, r->message.len + 1, NULL, &quota);
     if (mail_spool_write(&spool, r->message) == MAIL_SPOOL_OK)
         relay_sign(&job);
@@ -78,6 +91,7 @@ list_fields(struct request *r, struct signing *signing)
         signing->fields =
             tag_value(buf_slice(&part.signatures), " h=", &r->arena);
     buf_free(&part.signatures);
+    buf_free(&part.prepended);
     mail_spool_free(&spool);
 }
 
@@ -137,6 +151,8 @@ explain_word(const char *why)
         { "from-unreadable", "From cannot be read with certainty" },
         { "from-disagree", "From names several domains" },
         { "odd-header", "verifiers read this header differently" },
+        { "form-feed", "verifiers differ on what white space is" },
+        { "huge-field", "Postfix cuts off a field of this length" },
     };
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
