@@ -8,6 +8,7 @@
  */
 #include "build.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -248,7 +249,10 @@ conf_refresh_tables(struct conf *conf, int64_t now, struct buf *errors)
     struct conf *fresh = mem_alloc(sizeof(*fresh));
     struct alias_list *aliases = &fresh->forward.aliases;
 
-    *fresh = *conf;
+    /* But its count, which sessions on the loop change meanwhile. */
+    const size_t counted = offsetof(struct conf, arena);
+    memcpy((char *)fresh + counted, (const char *)conf + counted,
+           sizeof(*fresh) - counted);
     fresh->refs = 1;
     fresh->arena = (struct arena){ 0 };
     fresh->core->refs++;
