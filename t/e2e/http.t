@@ -101,11 +101,12 @@ subtest 'metrics add up' => sub {
     unlike($page, qr/fwd\.a\@/, 'all of them');
 };
 
-subtest 'dashboard and alerts name what there is' => sub {
+subtest 'dashboard, alerts and page name what there is' => sub {
     my %series = metrics();
     my %have   = map { s/\{.*//r => 1 } keys %series;
-    for my $file (qw(alerts.yml grafana-dashboard.json)) {
-        my $text = slurp(top() . "/proxy/dist/$file");
+    $have{$_} = 1 for map { s/_count$//r } keys %have; # a histogram's own name
+    for my $file (qw(dist/alerts.yml dist/grafana-dashboard.json man/onward.8)) {
+        my $text = slurp(top() . "/proxy/$file");
         my %named = map { $_ => 1 }
             $text =~ /\b((?:onward|process)_[a-z_0-9]+)/g;
         ok(%named, "$file names some");
