@@ -151,6 +151,20 @@ for my $file (grep {m{^t/dialogue/.*\.txt$}} @files) {
         "$file begins with what it shows");
 }
 
+{
+    my @missing;
+    for my $row (grep {/^ ?\d+  /} lines('t/e2e/FAULTS')) {
+        my ($tests) = $row =~ /.*\S {2,}(\S.*)/;
+        for my $test (split /[,;] (?![^(]*\))/, $tests =~ s/\([^)]*\)//gr) {
+            my ($name) = $test =~ /^\s*([\w\/-]+)\s*$/ or next;
+            push @missing, $name
+                unless -e "t/e2e/$name.t" || -e "t/$name.txt"
+                || -e "t/$name.c";
+        }
+    }
+    is_deeply(\@missing, [], 'the tests that t/e2e/FAULTS names are there');
+}
+
 # Soft: versions of clang-format differ.
 if (`clang-format --version 2>/dev/null` =~ /version (\d+)/) {
     my @crooked = grep {
