@@ -412,8 +412,8 @@ static const char *const client_lines[] = {
     "QUIT\r\n",
     "NOOP\r\n",
     "XFORWARD NAME=n ADDR=192.0.2.1 SOURCE=LOCAL\r\n",
-    "MAIL FROM:<long-long-long-long-long-long-long-long-long-long-sender"
-    "@sender.example>\r\n",
+    ("MAIL FROM:<long-long-long-long-long-long-long-long-long-long-sender"
+     "@sender.example>\r\n"),
 };
 static const char *const content[] = {
     "From: a@b.example\r\n",
@@ -426,8 +426,8 @@ static const char *const content[] = {
     "a\nb\r\n",
     "x\ry\r\n",
     "Received: r\r\n",
-    "012345678901234567890123456789012345678901234567890123456789"
-    "012345678901234567890123456789012345678901234567890123456789\r\n",
+    ("012345678901234567890123456789012345678901234567890123456789"
+     "012345678901234567890123456789012345678901234567890123456789\r\n"),
 };
 static const char *const replies[] = {
     "220 up\r\n",
