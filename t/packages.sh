@@ -13,6 +13,9 @@ libmail-srs-perl python3-srs postsrsd opendkim nsd haproxy iproute2 mandoc linti
 systemd zsh rpm
 postgresql libdbd-pg-perl"
 
+# And what only the benchmark compares with.
+bench_packages="rspamd"
+
 missing_packages() {
     for package; do
         dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null |
