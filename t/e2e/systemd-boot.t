@@ -157,4 +157,31 @@ spew($conf, $good);
 is $code, 0, 'rotation in its sandbox'
     or diag(inside(qw(journalctl --no-pager -n 20 -u onward-rotate)));
 
+# With something to do: a key that stopped signing eight days ago is deleted,
+# one that is due gets a successor, which the site's program publishes, and the
+# daemons are told.
+my $keys = "$root/etc/onward/dkim/x.example";
+inside(qw(onward dkim keygen x.example --type ed25519 --selector), $_)
+    for qw(due gone);
+rename "$keys/due.next.pem",  "$keys/due.pem";
+rename "$keys/gone.next.pem", "$keys/gone.old.pem";
+utime time - 200 * 86400, time - 200 * 86400, "$keys/due.pem";
+utime time - 8 * 86400,   time - 8 * 86400,   "$keys/gone.old.pem";
+spew("$root/etc/onward/publish", "#!/bin/sh\necho hook \$1\ncat\n", 0755);
+inside(qw(systemctl start onward));
+my $reloads = sub {
+    return scalar(() = inside(qw(journalctl --no-pager -u onward)) =~ /reloaded /g);
+};
+my $before = $reloads->();
+($code, $out) = inside(qw(systemctl start onward-rotate));
+my $journal = inside(qw(journalctl --no-pager -u onward-rotate));
+is $code, 0, 'rotation that has something to do' or diag($out, $journal);
+like $journal, qr/deleted x\.example gone/, 'deletes';
+like $journal, qr/wrote \S+x\.example\/e\d{6}\.next\.pem/, 'makes';
+like $journal, qr/hook x\.example.*update add e\d{6}\._domainkey/s, 'publishes';
+my ($made) = glob "$keys/e*.next.pem";
+is inside(qw(stat -c), '%a %U:%G', $made =~ s/^\Q$root\E//r),
+    "640 root:onward\n", 'a key that the daemon can read';
+ok wait_until(10, sub { $reloads->() > $before }), 'and reloads the daemon';
+
 done_testing;
