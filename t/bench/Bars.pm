@@ -67,8 +67,11 @@ sub grid ($path, $title, $subtitle, $look, @rows) {
         for my $column (keys @sessions) {
             my $x    = $names + $column * $cell;
             my $n    = $sessions[$column];
-            my @bars = grep { $_->{size} == $size && $_->{sessions} == $n } @rows;
-            my $most = max map { sum map { $_->[1] } @{ ($look->($_))[0] } } @bars;
+            my @bars = grep { $_->{size} == $size && $_->{sessions} == $n }
+                @rows;
+            my $most = max map {
+                sum map { $_->[1] } @{ ($look->($_))[0] }
+            } @bars;
             $svg .= svg_text($x, $y, $n == 1 ? '1 session' : "$n sessions",
                 class => 'dim');
             for my $row (@bars) {
@@ -97,11 +100,7 @@ sub one_bar ($x, $y, $scale, $segments, $text, $dim) {
         $svg .= svg_rect($x, $y, $width, $bar, $class);
         $x += $width;
     }
-    $svg .= svg_text($x + 7, $y + 12, $text);
-    # About as wide as the digits before it.
-    $svg .= svg_text($x + 15 + 6.6 * length $text, $y + 12, $dim,
-        class => 'dim') if length $dim;
-    return $svg;
+    return $svg . svg_text($x + 7, $y + 12, $text, dim => $dim);
 }
 
 1;

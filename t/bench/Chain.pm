@@ -35,7 +35,7 @@ sub behind_front ($name, $start, $sink) {
         name    => $name,
         postfix => $postfix,
         cpu     => [ $pid // () ],
-        dns     => ref $x && ref $x ne 'HASH' ? $x->dns : undef,
+        (ref $x && ref $x ne 'HASH' ? (daemon => $x, dns => $x->dns) : ()),
     };
 }
 
@@ -43,8 +43,8 @@ sub behind_front ($name, $start, $sink) {
 sub with_milter ($name, $milter, $sink) {
     return if !$milter;
     my $srs = postsrsd() // return;
-    my $alias
-        = 'virtual_alias_maps = inline:{fwd.x@public.example=me@private.example}';
+    my $alias = 'virtual_alias_maps = '
+        . "inline:{$forwarded=me\@private.example}";
     my $postfix = Onward::Test::Postfix->new(
         sink          => $sink->port,
         fronts        => { mx => undef },
@@ -97,7 +97,22 @@ sub part () {
     $sink->stop;
     sleep 2;    # the reload is over, its processes are new
     measure(@chains);
+    record(log_size($_)) for grep { $_->{daemon} } @chains;
     return;
+}
+
+# Octets of log for each message, of Onward and of Postfix.
+sub log_size ($chain) {
+    my ($ours, $postfix) = map { slurp($_) } "$chain->{daemon}{dir}/log",
+        $chain->{postfix}->dir . '/mail.log';
+    my $messages = (() = $ours =~ / status=sent/g) || 1;
+    return {
+        part    => 'log',
+        what    => 'octets of log a message',
+        name    => $chain->{name},
+        ours    => length($ours) / $messages,
+        postfix => length($postfix) / $messages,
+    };
 }
 
 sub measure (@chains) {

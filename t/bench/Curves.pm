@@ -39,13 +39,11 @@ sub growth ($path, @results) {
 sub panel ($x, $y, $low, $top, @rows) {
     my ($first, $last) = map { log10($_->{name}) } @rows[ 0, -1 ];
     my $across = sub ($n) {
-        $x + $wide * ($last > $first ? (log10($n) - $first) / ($last - $first) : 0);
+        $x + $wide * (log10($n) - $first) / (($last - $first) || 1);
     };
     my $up = sub ($cpu) { $y + $high * ($top - log10($cpu)) / ($top - $low) };
-    my $svg = svg_text($x, $y - 24, $rows[0]{what}, class => 'head');
-    $svg .= svg_text($x + 7 * length($rows[0]{what}) + 8, $y - 24,
-        $rows[0]{unit}, class => 'dim')
-        if $rows[0]{unit} ne 'octets';
+    my $svg = svg_text($x, $y - 24, $rows[0]{what}, class => 'head',
+        dim => $rows[0]{unit} eq 'octets' ? '' : $rows[0]{unit});
     for my $decade ($low .. $top) {
         my $h = $up->(10**$decade);
         $svg .= svg_line($x, $h, $x + $wide, $h, 'grid');
@@ -157,7 +155,7 @@ sub costs ($x, $y, @rows) {
     for my $part (@parts) {
         $svg .= svg_rect($at, $y + 12, 11, 11, $part->[1]);
         $svg .= svg_text($at + 16, $y + 22, $part->[2], class => 'dim');
-        $at += 26 + 6.5 * length $part->[2];
+        $at += 30 + 7 * length $part->[2];
     }
     return $svg;
 }

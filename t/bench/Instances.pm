@@ -70,8 +70,8 @@ sub part () {
         push @rivals, { name => "HAProxy, $count", port => $haproxy->{port},
             cpu => { %cpu, HAProxy => [ $haproxy->{pid} ] } };
     }
-    @rivals = sort { ($a->{name} =~ /^H/ ? 1 : 0) <=> ($b->{name} =~ /^H/ ? 1 : 0) }
-        @rivals;
+    @rivals = (grep({ !$_->{cpu}{HAProxy} } @rivals),
+        grep { $_->{cpu}{HAProxy} } @rivals);
     my %o = (size => 10240, sessions => 20);
     my @rows = compare([ map { { rcpt => $forwarded, %$_, %o } } @rivals ],
         %o, part => 'instances');
@@ -100,9 +100,10 @@ sub trend ($kind, $all) {
     my $cores = () = slurp('/proc/cpuinfo') =~ /^processor/mg;
     my $others = $best->{rate} / 1000
         * (($best->{cpu_sink} // 0) + $best->{cpu_client});
-    printf "  %s: grows up to %d (%.2f x one); there %.2f of %d cores are busy, "
-        . "%.2f of them with client and smtp-sink\n", $kind, $best->{count},
-        $best->{rate} / $one->{rate}, $best->{cores}, $cores, $others;
+    printf "  %s: grows up to %d (%.2f x one); there %.2f of %d cores are "
+        . "busy, %.2f of them with client and smtp-sink\n", $kind,
+        $best->{count}, $best->{rate} / $one->{rate}, $best->{cores}, $cores,
+        $others;
     return;
 }
 

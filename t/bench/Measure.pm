@@ -38,7 +38,7 @@ sub left_out ($name, $why) {
 my %running;
 on_exit(sub { end_process($_) for keys %running });
 
-# One of t/bench, built by t/bench/run, or of the system; undef if there is none.
+# One that t/bench/run built, or of the system; undef if there is none.
 sub program ($name) {
     my $bench = $ENV{BENCH} // die "run t/bench/run\n";
     return -f "$bench/$name" ? "$bench/$name"

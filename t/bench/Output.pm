@@ -18,8 +18,9 @@ sub machine () {
 sub write_all ($dir, @rows) {
     mkdir $dir;
     my $json = JSON::PP->new->canonical->utf8;
-    spew("$dir/results.jsonl", join '', map { $json->encode(numbered($_)) . "\n" }
-            { part => 'machine', name => machine(), time => time }, @rows);
+    unshift @rows, { part => 'machine', name => machine(), time => time };
+    spew("$dir/results.jsonl",
+        join '', map { $json->encode(numbered($_)) . "\n" } @rows);
     Bars::rates("$dir/sink.svg",  'sink',  @rows);
     Bars::rates("$dir/chain.svg", 'chain', @rows);
     Bars::cpu("$dir/chain-cpu.svg", @rows);
@@ -35,7 +36,8 @@ sub write_all ($dir, @rows) {
 sub numbered ($row) {
     return { map {
         my $v = $row->{$_};
-        ($_ => $v =~ /^-?\d+(?:\.\d+)?(?:e-?\d+)?$/ ? 0 + sprintf('%.6g', $v) : $v)
+        my $number = $v =~ /^-?\d+(?:\.\d+)?(?:e-?\d+)?$/;
+        ($_ => $number ? 0 + sprintf('%.10g', $v) : $v)
     } keys %$row };
 }
 

@@ -20,8 +20,8 @@ our $forwarded = 'fwd.x@public.example';
 
 # smtp-sink: { port, pid }
 sub start_sink ($port = free_port()) {
-    my $pid = start(program('smtp-sink'), qw(-u nobody -m 5000),
-        "127.0.0.1:$port", 4000);
+    my $pid = start(program('smtp-sink'), ($> == 0 ? qw(-u nobody) : ()),
+        qw(-m 5000), "127.0.0.1:$port", 4000);
     return { port => listening($port), pid => $pid };
 }
 

@@ -58,7 +58,8 @@ sub part () {
     for my $size (@{ $option{sizes} }) {
         for my $sessions (@{ $option{sessions} }) {
             my %o = (size => $size, sessions => $sessions);
-            my @rows = compare([ map { { rcpt => $forwarded, %$_, %o } } @rivals ],
+            my @rows = compare(
+                [ map { { rcpt => $forwarded, %$_, %o } } @rivals ],
                 %o, part => 'sink', base => 'relay');
             print_rivals(sprintf('%s, %s, %d sessions', $what,
                     size_text($size), $sessions), @rows);

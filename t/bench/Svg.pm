@@ -12,7 +12,7 @@ my $style = <<'END';
 svg{font-family:system-ui,"Segoe UI",Helvetica,Arial,sans-serif;font-size:12px}
 .card{fill:#ffffff;stroke:#d8dee4} text{fill:#1f2933}
 .title{font-size:17px;font-weight:600} .head{font-weight:600}
-.dim{fill:#5b6774} .ours{font-weight:600}
+.dim{fill:#5b6774} .plain{font-weight:400} .ours{font-weight:600}
 .grid{stroke:#e4e8ec;fill:none} .axis{stroke:#9aa5b1;fill:none}
 .guide{stroke:#b4bdc7;fill:none;stroke-dasharray:2 4}
 .floor{fill:#8d99a6} .unsigned{fill:#8fd0b4} .ed25519{fill:#4fb58c}
@@ -31,11 +31,15 @@ sub escape ($text) {
     return $text =~ s/&/&amp;/gr =~ s/</&lt;/gr =~ s/>/&gt;/gr;
 }
 
-# anchor: start, middle, end; class: of the style above
+# anchor: start, middle, end; class: of the style above; dim: more text behind
+# it.
 sub svg_text ($x, $y, $text, %o) {
-    return sprintf qq(<text x="%.1f" y="%.1f"%s%s>%s</text>\n), $x, $y,
+    my $more = length($o{dim} // '')
+        ? qq(<tspan dx="8" class="dim plain">) . escape($o{dim}) . '</tspan>'
+        : '';
+    return sprintf qq(<text x="%.1f" y="%.1f"%s%s>%s%s</text>\n), $x, $y,
         ($o{anchor} ? qq( text-anchor="$o{anchor}") : ''),
-        ($o{class} ? qq( class="$o{class}") : ''), escape($text);
+        ($o{class} ? qq( class="$o{class}") : ''), escape($text), $more;
 }
 
 sub svg_rect ($x, $y, $width, $height, $class) {

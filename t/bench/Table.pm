@@ -71,7 +71,8 @@ sub noise (@rows) {
     printf "  noise, relay against relay: messages/s %.2f%s\n",
         $again->{rate_ratio}, defined $again->{both_ratio}
         ? sprintf(', CPU together %.2f', $again->{both_ratio})
-        : sprintf(', CPU %.2f', $again->{cpu_proxy} / ($relay->{cpu_proxy} || 1));
+        : sprintf(', CPU %.2f',
+        $again->{cpu_proxy} / ($relay->{cpu_proxy} || 1));
     return;
 }
 
