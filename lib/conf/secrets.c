@@ -33,7 +33,9 @@ file_is_private(const struct conf_reading *r, struct slice path, int fd)
     struct stat st;
 
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        report_file(r, path, 0, "is not a regular file");
+        report_file(r, path, 0,
+                    "is not a regular file; srs.secret_file names a file of "
+                    "secrets, one a line");
         return false;
     }
     if ((st.st_mode & 07) == 0)

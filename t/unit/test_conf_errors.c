@@ -338,7 +338,8 @@ static const struct row rows[] = {
     { "a secret file that is a directory",
       LISTENER "srs = { domain = \"srs.a.example\"; secret_file = "
                "\"@DIR@/keys\"; };\n",
-      { "@DIR@/keys: is not a regular file" } },
+      { "@DIR@/keys: is not a regular file; srs.secret_file names a file of "
+        "secrets, one a line" } },
     { "hash_minimum above hash_length",
       LISTENER SRS " hash_minimum = 8; };\n",
       { "3: srs.hash_minimum: hash_minimum (8) is above hash_length (6, the "
