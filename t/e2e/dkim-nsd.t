@@ -189,7 +189,10 @@ sub run_traffic ($kind) {
         syswrite $count, '.';
         $client->quit;
         kill HUP => $daemon if $n % 4 == 0;
-        sleep 0.1;
+        # On a busy machine the judges, one for each message, are slower than
+        # mail is sent: what is under way stays a few dozen.
+        do { sleep 0.1 }
+            while !-e $stop && sent('out') + sent('fwd') > $sink->count + 30;
     }
     _exit(0);
 }
