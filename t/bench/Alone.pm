@@ -4,6 +4,7 @@ package Alone;
 # OpenSSL allows and beside libopendkim. bench-sign and bench-opendkim measure.
 use v5.36;
 use List::Util qw(max uniq);
+use Svg;
 
 my %label = (
     rsa2048 => 'RSA-2048',
@@ -146,8 +147,9 @@ sub report (@results) {
     printf "  %-10s %8s %10s %10s %9s %12s %14s\n", '', '', 'msg/s', 'us',
         'limit us', 'of the limit', 'x libopendkim';
     for my $r (grep { $_->{what} eq 'sign' } @results) {
-        printf "  %-10s %8s %10.0f %10.1f %9.1f %10.1f %% %14s\n", $r->{name},
-            size_text($r->{size}), 1e6 / $r->{us}, $r->{us}, $r->{limit_us},
+        printf "  %-10s %8s %10.0f %10.1f %9.1f %10.1f %% %14s\n",
+            $r->{name}, size_text($r->{size}), 1e6 / $r->{us}, $r->{us},
+            $r->{limit_us},
             100 * $r->{share}, $r->{times_libopendkim}
             ? sprintf('%.2f', $r->{times_libopendkim})
             : '';
@@ -179,45 +181,44 @@ sub report (@results) {
     return;
 }
 
+# Bars as long as the share of the limit that they reach.
+my @bars = (
+    [ 'the limit',   'floor',    'limit_us' ],
+    [ 'Onward',      'onward',   'us' ],
+    [ 'libopendkim', 'opendkim', 'libopendkim_us' ]
+);
+
 sub plot ($path, @results) {
-    my @rows = grep { $_->{what} eq 'sign' } @results;
-    return if !@rows;
-    my $y   = 50;
-    my $svg = '';
-    for my $name (uniq map { $_->{name} } @rows) {
-        $svg .= qq{<text x="20" y="$y" font-weight="600">$name</text>\n};
-        $y += 10;
-        for my $r (grep { $_->{name} eq $name } @rows) {
-            $svg .= sprintf qq{<text x="90" y="%d" text-anchor="end">%s</text>\n},
-                $y + 13, size_text($r->{size});
-            for my $bar (
-                [ 'the limit',   '#9aa5b1', $r->{limit_us} ],
-                [ 'Onward',      '#2f9e6e', $r->{us} ],
-                [ 'libopendkim', '#d9822b', $r->{libopendkim_us} ]
-                )
-            {
-                my ($who, $colour, $us) = @$bar;
-                next if !$us;
-                my $width = 400 * $r->{limit_us} / $us;
-                $svg .= sprintf
-                    qq{<text x="170" y="%d" text-anchor="end">%s</text>}
-                    . qq{<rect x="180" y="%d" width="%.1f" height="16" fill="%s"/>}
-                    . qq{<text x="%.1f" y="%d" fill="#52606d">%.0f/s, %.0f %%</text>\n},
-                    $y + 13, $who, $y, $width, $colour, 190 + $width, $y + 13,
-                    1e6 / $us, 100 * $r->{limit_us} / $us;
-                $y += 20;
-            }
-            $y += 8;
+    my @rows = grep { $_->{what} eq 'sign' } @results or return;
+    my ($cell, $longest) = (350, 210);
+    my @names = uniq map { $_->{name} } @rows;
+    my ($svg, $y) = ('', 92);
+    for my $size (uniq map { $_->{size} } @rows) {
+        $svg .= svg_text(24, $y, size_text($size), class => 'head');
+        for my $at (keys @bars) {
+            $svg .= svg_text(116, $y + 22 + 20 * $at, $bars[$at][0],
+                anchor => 'end', class => $at == 1 ? 'ours' : '');
         }
-        $y += 26;
+        for my $column (keys @names) {
+            my $x = 126 + $column * $cell;
+            my ($r) = grep { $_->{size} == $size
+                    && $_->{name} eq $names[$column] } @rows;
+            $svg .= svg_text($x, $y, $names[$column], class => 'dim');
+            for my $at (keys @bars) {
+                my $us = $r->{ $bars[$at][2] } // next;
+                my ($h, $share) = ($y + 10 + 20 * $at, $r->{limit_us} / $us);
+                $svg .= svg_rect($x, $h, $longest * $share, 15, $bars[$at][1]);
+                $svg .= svg_text($x + $longest * $share + 7, $h + 12,
+                    sprintf('%.0f/s', 1e6 / $us),
+                    dim => sprintf '%.0f %%', 100 * $share);
+            }
+        }
+        $y += 104;
     }
-    open my $fh, '>', $path or die "$path: $!";
-    print $fh qq{<svg xmlns="http://www.w3.org/2000/svg" width="780" height="$y" }
-        . qq{font-family="sans-serif" font-size="12">\n}
-        . qq{<rect width="780" height="$y" fill="#ffffff"/>\n}
-        . qq{<text x="20" y="26" font-size="16" font-weight="600">Signer alone: }
-        . qq{messages a second on one core, share of the limit</text>\n$svg</svg>\n};
-    close $fh;
+    svg_write($path, 126 + @names * $cell, $y - 14,
+        'The signer alone: messages a second on one core',
+        'The limit is the signature and SHA-256 of the same octets, nothing '
+            . 'else; each bar as its share of it', $svg);
     return;
 }
 

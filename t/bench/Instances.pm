@@ -72,7 +72,8 @@ sub part () {
     }
     @rivals = (grep({ !$_->{cpu}{HAProxy} } @rivals),
         grep { $_->{cpu}{HAProxy} } @rivals);
-    my %o = (size => 10240, sessions => 20);
+    my %o = (size => 10240, sessions => 20,
+        (quick() ? (seconds => $option{seconds} / 2) : ()));
     my @rows = compare([ map { { rcpt => $forwarded, %$_, %o } } @rivals ],
         %o, part => 'instances');
     for my $r (@rows) {

@@ -17,7 +17,8 @@ use Output;
 use Sinked;
 
 sub part_sign () {
-    my @rows = Alone::measure($ENV{BENCH}, rounds => $option{rounds},
+    my @rows = Alone::measure($ENV{BENCH},
+        rounds  => quick() ? 2   : $option{rounds},
         seconds => quick() ? 0.1 : $option{seconds});
     Alone::report(@rows);
     record(map { { part => 'sign', %$_ } } @rows);

@@ -68,12 +68,15 @@ my @table = (
     [ 'N  instances of Onward', $instances, 'cores rounded up, and one spare' ],
     [ 'S  sessions at once',    count($sessions),  'R t' ],
     [ 'memory of Onward, MiB',  count($memory),
-        'N m + S (i + min(s, message_memory))' ],
+        'N m + S (i + min(s, 256 KiB))' ],
     [ 'network, Gbit/s each way', count($rate * $size * 8 / 1e9, 2), '8 R s' ],
     [ 'disk syncs a second', count($rate), 'R: one queue file each' ],
     [ 'log, GB a day',
         count($messages * ($log->{ours} + $log->{postfix}) / 1e9),
-        sprintf('M (%.0f + %.0f octets, Onward and Postfix)',
+        sprintf('M (%.0f + %.0f octets)',
             @$log{qw(ours postfix)}) ],
 );
-printf "    %-32s %12s   %s\n", map { $_ // '' } @$_[ 0 .. 2 ] for @table;
+for my $line (@table) {
+    print sprintf('    %-29s %11s  %s', map { $_ // '' } @$line[ 0 .. 2 ])
+        =~ s/ +$//r, "\n";
+}
