@@ -1,8 +1,10 @@
 /*
  * The server engine with any octets in any pieces. It always comes to an end,
  * says only canonical reply lines, no more replies than there are commands,
- * and what it says, does and decodes does not depend on the pieces. The first
- * octet is the size of a piece, the second an allocation that fails.
+ * and what it says, does and decodes does not depend on the pieces; but for
+ * what stands behind a DATA that is refused, where it matters whether it came
+ * before the answer. The first octet is the size of a piece, the second an
+ * allocation that fails.
  */
 #include "../unit/test_smtp_server.h"
 
@@ -52,6 +54,17 @@ count(struct slice s, char c)
     return n;
 }
 
+static bool
+was_mistrusted(struct slice said)
+{
+    const struct slice mark = SLICE("421 4.7.0 Error: content without 354");
+
+    while (said.len != 0)
+        if (slice_starts_nocase(slice_cut(&said, '\n'), mark))
+            return true;
+    return false;
+}
+
 static void
 with_a_failed_allocation(struct slice wire, size_t piece, size_t nth)
 {
@@ -78,10 +91,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     driver_open(&two, &limits, NULL);
     driver_feed(&one, wire);
     driver_feed_in_pieces(&two, wire, piece);
-    require(slice_equal(buf_slice(&one.out), buf_slice(&two.out)));
-    require(slice_equal(buf_slice(&one.events), buf_slice(&two.events)));
-    require(slice_equal(buf_slice(&one.content), buf_slice(&two.content)));
-    require(one.server.state == two.server.state);
+    if (!was_mistrusted(buf_slice(&one.out)) &&
+        !was_mistrusted(buf_slice(&two.out))) {
+        require(slice_equal(buf_slice(&one.out), buf_slice(&two.out)));
+        require(slice_equal(buf_slice(&one.events), buf_slice(&two.events)));
+        require(slice_equal(buf_slice(&one.content), buf_slice(&two.content)));
+        require(one.server.state == two.server.state);
+    }
     require(one.closed == (one.server.state == SMTP_SERVER_CLOSED));
 
     /* The greeting, one for each line, and at most two at the end: what was
