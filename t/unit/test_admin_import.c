@@ -191,6 +191,60 @@ says_of(void **state)
     import_result_free(&result);
 }
 
+static void
+takes_the_rest_of_haraka(void **state)
+{
+    static const struct import_dkim_key key = { SLICE("a.example"), SLICE("s"),
+                                                SLICE("/h/private") };
+    static const struct {
+        const char *srs;
+        const char *conf, *note;
+    } rows[] = {
+        { "sender_domain=srs.a.example\r\nsecret = x\r\n",
+          "domain      = \"srs.a.example\"", "make a secret" },
+        { "; nothing\nsecret=x", "aliases = (", "names no sender_domain" },
+        { "sender_domain=yourdomain.me\n", "\"yourdomain.me\"",
+          "sender_domain is still \"yourdomain.me\"" },
+        { "sender_domain=a.example\nsecret=ChangeThisWithWhateverYouInvented\n",
+          "srs = {", "the secret is the one that everybody has" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct import_result result = { 0 };
+        struct import_haraka input = {
+            .aliases_name = SLICE("aliases"),
+            .aliases = SLICE("{\"alias\":{\"B.example\":[]}}"),
+            .srs = slice_from(rows[i].srs),
+            .host_list = SLICE("A.example\r\n# no domain\nc.example\n\n"),
+            .keys = &key,
+            .key_count = 1,
+        };
+        import_haraka(&input, &result);
+        assert_false(result.failed);
+        assert_true(has(&result.conf, rows[i].conf));
+        assert_true(has(&result.notes, rows[i].note));
+        assert_true(has(&result.conf,
+                        "local_domains = ( \"a.example\", \"c.example\" )"));
+        assert_true(has(&result.notes, "\"B.example\" has capitals"));
+        assert_true(has(&result.notes, "'/etc/onward/dkim/a.example/s.pem'"));
+        import_result_free(&result);
+    }
+}
+
+static void
+says_that_nothing_is_there(void **state)
+{
+    struct import_result result = { 0 };
+    struct import_haraka input = { .aliases_name = SLICE("aliases") };
+
+    (void)state;
+    import_haraka(&input, &result);
+    assert_true(result.failed);
+    assert_true(has(&result.notes, "there is no rcpt_to.alias_forward"));
+    import_result_free(&result);
+}
+
 /* ---- OpenDKIM and PostSRSd ---- */
 
 static const struct table_row {
@@ -322,7 +376,7 @@ enum {
 int
 main(void)
 {
-    struct CMUnitTest tests[RULES + INPUTS + TABLES + 3] = { 0 };
+    struct CMUnitTest tests[RULES + INPUTS + TABLES + 5] = { 0 };
     size_t n = 0;
 
     for (size_t i = 0; i < RULES; i++)
@@ -336,6 +390,9 @@ main(void)
         tests[n++] =
             (struct CMUnitTest){ table_rows[i].name, says_of_tables, NULL, NULL,
                                  (void *)(uintptr_t)&table_rows[i] };
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(takes_the_rest_of_haraka);
+    tests[n++] =
+        (struct CMUnitTest)cmocka_unit_test(says_that_nothing_is_there);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(takes_a_single_key);
     tests[n++] =
         (struct CMUnitTest)cmocka_unit_test(reads_lists_of_several_lines);
