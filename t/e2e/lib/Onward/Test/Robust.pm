@@ -88,12 +88,22 @@ sub explained ($self, $name, @faults) {
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     my $on_the_way = @faults ? 0 : 0.005;
     @faults = @{ $self->{cuts} // [] } if !@faults;
-    my @windows = @{ $self->{windows} // [] };
-    my ($strict, $longest, @without) = (0, 0);
+    @faults = sort { $a->[0] <=> $b->[0] } @faults;
+    my @windows = sort { $a->[0] <=> $b->[0] } @{ $self->{windows} // [] };
+    my ($strict, $longest, $first, @without) = (0, 0, 0);
     for my $window (@windows) {
         my ($from, $until) = @$window;
-        my $in = sub ($from) { $until ne 'never'
-                && grep { $_->[0] <= $until && $_->[1] >= $from } @faults };
+        # There may be tens of thousands of both.
+        $first++ while $first < @faults
+            && $faults[$first][1] < $from - $on_the_way;
+        my $in = sub ($from) {
+            return 0 if $until eq 'never';
+            for (my $n = $first; $n < @faults; $n++) {
+                return 0 if $faults[$n][0] > $until;
+                return 1 if $faults[$n][1] >= $from;
+            }
+            return 0;
+        };
         $strict++ if $in->($from);
         push @without, "$from to $until" if !$in->($from - $on_the_way);
         $longest = $until - $from
