@@ -127,7 +127,7 @@ sub grown ($quantity, $daemon, @points) {
     my %o = (part => 'growth', what => $quantity->{name},
         unit => $quantity->{unit});
     my %runs;
-    for my $round (1 .. quick() ? 1 : $option{rounds}) {
+    for my $round (1 .. (quick() ? 1 : $option{rounds})) {
         for my $n ($round % 2 ? @points : reverse @points) {
             push @{ $runs{$n} }, load(
                 name => "$quantity->{name} $n",

@@ -15,8 +15,9 @@
 
 /*
  * What a message is made of. A '%' in an address stands for a number that
- * runs through 0 .. different - 1, from recipient to recipient and from
- * message to message.
+ * takes all values of 0 .. different - 1 in turn, from recipient to recipient
+ * and from message to message, but not in their order: no two that follow each
+ * other are neighbours in a table.
  */
 struct text {
     const char *from, *rcpt;

@@ -89,6 +89,10 @@ kind_of(unsigned step)
                                     : QUIT;
 }
 
+/* A prime above any number of addresses: each comes once before one comes
+ * again. */
+static const unsigned long stride = 2654435761UL;
+
 static size_t
 put_address(char *own, size_t at, const char *pattern, unsigned long n)
 {
@@ -98,7 +102,9 @@ put_address(char *own, size_t at, const char *pattern, unsigned long n)
     if (percent == NULL)
         return at + (size_t)snprintf(own + at, TEXT_OWN - at, "<%s>", pattern);
     return at + (size_t)snprintf(own + at, TEXT_OWN - at, "<%.*s%lu%s>", front,
-                                 pattern, n % text->different, percent + 1);
+                                 pattern,
+                                 n % text->different * stride % text->different,
+                                 percent + 1);
 }
 
 int
