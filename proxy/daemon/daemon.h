@@ -18,6 +18,7 @@
 #include "notify.h"
 #include "reload.h"
 #include "senders.h"
+#include "signpace.h"
 #include "stats.h"
 #include "tick.h"
 #include "upstreams.h"
@@ -48,6 +49,7 @@ struct daemon {
     struct notify notify;
     struct reload reload;
     struct descriptors descriptors;
+    struct signpace signpace;
 
     uv_signal_t hangup, terminate, interrupt;
     uv_timer_t drain;    /* timeouts.drain */

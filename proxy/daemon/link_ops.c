@@ -109,7 +109,7 @@ op_sign(void *ctx, struct relay_sign_job *job)
 {
     struct link *link = ctx;
 
-    signer_start(&link->daemon->loop, job, link);
+    link->signed_now = signer_start(link->daemon, job, link);
 }
 
 static bool

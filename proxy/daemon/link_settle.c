@@ -59,6 +59,17 @@ deliver_writable(struct link *link)
     return false;
 }
 
+/* What the loop signed itself: the session was in the middle of something. */
+static bool
+deliver_signed(struct link *link)
+{
+    if (!link->signed_now)
+        return false;
+    link->signed_now = false;
+    relay_on_signed(link->session, daemon_now());
+    return true;
+}
+
 static struct slice
 unused_input(const struct link *link)
 {
@@ -151,7 +162,7 @@ settle_open(struct link *link)
     unsigned windows = 0;
 
     while (link_is_live(link)) {
-        if (deliver_notices(link) || pump(link))
+        if (deliver_signed(link) || deliver_notices(link) || pump(link))
             continue;
         if (windows < WINDOWS && deliver_writable(link)) {
             windows++;
@@ -181,6 +192,7 @@ link_settle(struct link *link)
 {
     if (link->state == LINK_OPEN)
         settle_open(link);
+    deliver_signed(link); /* to a session that ended in the same breath */
     if (link->state == LINK_OPEN && link->finished)
         link_finish(link);
 }

@@ -34,6 +34,7 @@ struct link {
     enum link_state state;
     unsigned pending; /* handles and jobs */
     bool finished;    /* the session said so */
+    bool signed_now;  /* at once: relay_on_signed is to be called */
     bool client_told; /* relay_on_client_lost was called */
     bool deadline_set;
     bool deadline_due; /* it has passed, but the sockets come first */

@@ -1,11 +1,12 @@
-/* Signing on libuv's thread pool. */
+/* Signing: what is quick on the loop, all else on libuv's thread pool
+ * (signpace.h). */
 #ifndef ONWARD_SIGNER_H
 #define ONWARD_SIGNER_H
 
 #include "link.h"
 
-/* link_signed follows, always. */
-void signer_start(uv_loop_t *loop, struct relay_sign_job *job,
+/* True: the job is done. False: link_signed follows, always. */
+bool signer_start(struct daemon *daemon, struct relay_sign_job *job,
                   struct link *link);
 
 #endif
