@@ -54,7 +54,7 @@ struct relay_sign_job {
     bool read_error; /* out: the spool could not be read back */
 };
 
-/* Run a job to its end; what the thread pool calls. */
+/* Run a job to its end, on any thread. */
 void relay_sign(struct relay_sign_job *job);
 
 /* The store of long senders (srs.long_sender = "store"). */
