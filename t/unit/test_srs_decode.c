@@ -173,14 +173,43 @@ token(void **state)
     srs_conf_free(conf);
 }
 
+/* Each allocation fails in turn: never another answer, and nothing said. */
+static void
+no_memory(void **state)
+{
+    struct srs_conf *conf = conf_new();
+    struct buf rcpt = { 0 };
+    enum srs_status status = SRS_NO_MEMORY;
+    size_t failed = 0;
+    (void)state;
+
+    srs_forward(conf, JAN_1, SLICE_OF("\"a b\"@b.example"), domain, &rcpt);
+    while (status == SRS_NO_MEMORY) {
+        struct srs_decoded decoded;
+        struct buf original = { 0 };
+        mem_fail_nth(failed + 1);
+        status = srs_decode(conf, JAN_1 + 40 * DAY, buf_slice(&rcpt), &decoded,
+                            &original);
+        mem_fail_nth(0);
+        if (status == SRS_NO_MEMORY)
+            failed++;
+        buf_free(&original);
+    }
+    assert_int_equal(status, SRS_EXPIRED);
+    assert_true(failed >= 2);
+    buf_free(&rcpt);
+    srs_conf_free(conf);
+}
+
 int
 main(void)
 {
-    struct CMUnitTest tests[2 + ROWS] = { cmocka_unit_test(token),
-                                          cmocka_unit_test(too_far_ahead) };
+    struct CMUnitTest tests[3 + ROWS] = { cmocka_unit_test(token),
+                                          cmocka_unit_test(too_far_ahead),
+                                          cmocka_unit_test(no_memory) };
 
     for (size_t i = 0; i < ROWS; i++)
-        tests[2 + i] =
+        tests[3 + i] =
             (struct CMUnitTest){ rows[i].name, says, NULL, NULL, &rows[i] };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
