@@ -2,6 +2,9 @@
  * together. */
 #include "conf_rows.h"
 
+#define FOUR(text) text text text text
+#define TEN(text) FOUR(text) FOUR(text) text text
+
 static const struct row rows[] = {
     /* ---- names and types ----------------------------------------------- */
     { "an unknown setting",
@@ -23,6 +26,18 @@ static const struct row rows[] = {
     { "a number where a string is wanted",
       LISTENER "hostname = 5;\n",
       { "2: hostname: 5 is a number, a string is wanted: write \"5\"" } },
+    { "a number of very many digits, where a string is wanted",
+      LISTENER "hostname = " TEN(TEN("12345")) "12345;\n",
+      { "2: hostname: " FOUR(TEN("12345")) "... is a number, a string is "
+                                           "wanted: write \"" FOUR(
+                                               TEN("12345")) "...\"" } },
+    { "a number too large for 64 bits, in hexadecimal",
+      LISTENER "limits = { sessions = 0x1ffffffffffffffffff; };\n",
+      { "2: limits.sessions: 0x1ffffffffffffffffff is out of range; it goes "
+        "from 1 to 1000000" } },
+    { "a string longer than any host name",
+      LISTENER "hostname = \"" TEN(TEN("abcde")) "\";\n",
+      { "2: hostname: is longer than 255 octets" } },
     { "a string where a number is wanted",
       LISTENER "limits = { hops = \"50\"; };\n",
       { "2: limits.hops: \"50\" is a string, a whole number is wanted: write "
