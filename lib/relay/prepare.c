@@ -41,15 +41,22 @@ has_part(const struct relay_session *s, const struct outbound *o,
     return r->accepted && !r->discarded;
 }
 
-static void
+/* False: what would round for ever must not go without its mark. */
+static bool
 mark_loops(struct relay_session *s, const struct outbound *o,
            struct buf *fields)
 {
     char token[MAIL_LOOP_TOKEN];
 
-    for (const struct recipient *r = s->tx->recipients; r != NULL; r = r->next)
-        if (r->alias && has_part(s, o, r) && content_loop_token(s, r, token))
-            mail_loop_print(token, fields);
+    for (const struct recipient *r = s->tx->recipients; r != NULL;
+         r = r->next) {
+        if (!r->alias || !has_part(s, o, r))
+            continue;
+        if (!content_loop_token(s, r, token))
+            return false;
+        mail_loop_print(token, fields);
+    }
+    return true;
 }
 
 bool
@@ -87,8 +94,8 @@ content_prepare(struct relay_session *s, size_t *signatures)
         bool open = (tx->header.oddities & MAIL_LEADING_FOLD) != 0;
         if (s->listener->role == CONF_OUTBOUND && !open)
             complete_header(s, &part->prepended);
-        if (o->leaves && !open)
-            mark_loops(s, o, &part->prepended);
+        if (o->leaves && !open && !mark_loops(s, o, &part->prepended))
+            return false;
         const char *why =
             relay_choose_keys(s->conf, &input, &s->arena, &signing);
         if (signing.no_memory)
