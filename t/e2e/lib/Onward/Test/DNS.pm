@@ -18,18 +18,20 @@ sub new ($class) {
     require Net::DNS;
     my $self = bless { file => scratch('dns') . '/zone.json' }, $class;
     $self->set;
+    my $port = free_port();
     my $udp = IO::Socket::INET->new(
         Proto     => 'udp',
         LocalAddr => '127.0.0.1',
+        LocalPort => $port,
     ) or die "UDP: $@\n";
     my $tcp = IO::Socket::INET->new(
         Proto     => 'tcp',
         LocalAddr => '127.0.0.1',
-        LocalPort => $udp->sockport,
+        LocalPort => $port,
         Listen    => 16,
         ReuseAddr => 1,
     ) or die "TCP: $@\n";
-    $self->{port} = $udp->sockport;
+    $self->{port} = $port;
     pipe(my $lifeline, my $held) or die "pipe: $!\n";
     my $pid = fork // die "fork: $!\n";
     if ($pid == 0) {
