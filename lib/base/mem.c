@@ -42,6 +42,12 @@ mem_try(size_t size)
 }
 
 void *
+mem_try_octets(size_t size)
+{
+    return must_fail() ? NULL : malloc(size != 0 ? size : 1);
+}
+
+void *
 mem_realloc(void *ptr, size_t size)
 {
     void *grown = realloc(ptr, size != 0 ? size : 1);

@@ -6,7 +6,8 @@
  * mem_try     a size or a number that a peer decides. NULL on failure; the
  *             caller answers 4xx.
  *
- * Both return zeroed memory. Free with free().
+ * Both return zeroed memory. Free with free(). What is large and written
+ * before it is read comes from mem_try_octets, as it was left.
  */
 #ifndef ONWARD_BASE_MEM_H
 #define ONWARD_BASE_MEM_H
@@ -15,15 +16,16 @@
 
 void *mem_alloc(size_t size);
 void *mem_try(size_t size);
+void *mem_try_octets(size_t size);
 
 /* realloc with the same two meanings; the new part is not zeroed. */
 void *mem_realloc(void *ptr, size_t size);
 void *mem_try_realloc(void *ptr, size_t size);
 
 /*
- * For fault tests: the n-th call of mem_try or mem_try_realloc from now on
- * fails (1 = the next one), and only that one. 0 turns it off. Returns how
- * many such calls were made since the last call of this function.
+ * For fault tests: the n-th call of a mem_try function from now on fails (1 =
+ * the next one), and only that one. 0 turns it off. Returns how many such
+ * calls were made since the last call of this function.
  */
 size_t mem_fail_nth(size_t n);
 

@@ -32,7 +32,7 @@ struct dkim_body {
 struct dkim_body *
 dkim_body_new(void)
 {
-    struct dkim_body *body = mem_try_realloc(NULL, sizeof(*body));
+    struct dkim_body *body = mem_try_octets(sizeof(*body));
 
     if (body == NULL)
         return NULL;

@@ -103,7 +103,7 @@ index_header(struct relay_session *s)
     size_t length = (size_t)tx->header_length;
 
     if (tx->spool.length > header.len) {
-        char *window = mem_try(MAIL_SPOOL_WINDOW);
+        char *window = mem_try_octets(MAIL_SPOOL_WINDOW);
         bool ok = window != NULL && buf_try_reserve(&tx->header_text, length);
         enum outcome outcome = ok ? OUTCOME_SPOOL_FAILED : OUTCOME_NO_MEMORY;
         while (ok && tx->header_text.len < length) {

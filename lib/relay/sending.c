@@ -23,7 +23,7 @@ send_window(struct relay_session *s, struct outbound *o)
     bool ok = true;
 
     if (o->sent < tx->spool.length && tx->spool.length > tx->spool.memory.len) {
-        window = mem_try(SEND_WINDOW);
+        window = mem_try_octets(SEND_WINDOW);
         ok = window != NULL;
     }
     if (ok && o->sent < tx->spool.length)

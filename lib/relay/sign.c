@@ -2,9 +2,10 @@
 
 #include <stdlib.h>
 
-/* Large enough to hash in large blocks, small enough for many threads. */
+/* Large enough to hash in large blocks, small enough to be still in the cache
+ * when it is hashed. */
 enum {
-    WINDOW = 256 * 1024
+    WINDOW = 64 * 1024
 };
 
 /* Hash the body, which starts where the header ends, in one pass. */
@@ -16,7 +17,7 @@ hash_body(struct relay_sign_job *job, unsigned char hash[32])
     bool ok = body != NULL;
 
     if (ok && job->spool->length > job->spool->memory.len) {
-        window = mem_try(WINDOW);
+        window = mem_try_octets(WINDOW);
         ok = window != NULL;
     }
     for (uint64_t at = job->header->length; ok && at < job->spool->length;) {
