@@ -75,7 +75,7 @@ on_done(uv_work_t *request, int status)
     struct signpace *pace = &link->daemon->signpace;
 
     (void)status; /* we never cancel */
-    signpace_back(pace);
+    signpace_back(pace, &signing->work);
     signpace_learn(pace, &signing->work, signing->spent);
     stats_signed(link->daemon->stats, uv_hrtime() - signing->started);
     free(signing);

@@ -31,14 +31,16 @@ signpace_take(struct signpace *pace, const struct signpace_work *work,
         pace->budget -= *cost;
         return true;
     }
-    pace->away++;
+    if (cost != NULL)
+        pace->away++;
     return false;
 }
 
 void
-signpace_back(struct signpace *pace)
+signpace_back(struct signpace *pace, const struct signpace_work *work)
 {
-    pace->away--;
+    if (cost_of(pace, work) != NULL)
+        pace->away--;
 }
 
 void

@@ -4,10 +4,10 @@
  * To hand a message to a thread and take it back costs two wake-ups and cold
  * caches: a fifth of an RSA-2048 signature, and on a busy machine it has to
  * wait for a processor twice. So what is known to be signed quickly is signed
- * at once, while no thread is signing; that is, while others do not need the
- * threads. The loop never gives more than 1 ms to it in one go, nor more than
- * a quarter of its time, and what takes longer than 500 us is never its work:
- * nobody waits behind an RSA-4096 key.
+ * at once, while none of its kind is with the threads; that is, while the loop
+ * keeps up. What takes long never counts: nobody waits behind an RSA-4096 key.
+ * The loop never gives more than 1 ms to it in one go, nor more than
+ * a quarter of its time, and what takes longer than 500 us is never its work.
  */
 #ifndef ONWARD_SIGNPACE_H
 #define ONWARD_SIGNPACE_H
@@ -38,14 +38,14 @@ struct signpace {
     uint64_t cost[SIGNPACE_KEYS + 1][SIGNPACE_KEYS + 1];
     uint64_t budget;
     uint64_t at;   /* when it was that, ns */
-    unsigned away; /* messages that the threads have */
+    unsigned away; /* of the quick ones, those that the threads have */
 };
 
-/* Is it for the loop? Then its cost is taken from the budget; else the message
- * counts as away until signpace_back. now: monotonic, ns. */
+/* Is it for the loop? Then its cost is taken from the budget; else it is with
+ * the threads until signpace_back. now: monotonic, ns. */
 bool signpace_take(struct signpace *pace, const struct signpace_work *work,
                    uint64_t now);
-void signpace_back(struct signpace *pace);
+void signpace_back(struct signpace *pace, const struct signpace_work *work);
 
 /* What it took, ns of processor, wherever it was done. */
 void signpace_learn(struct signpace *pace, const struct signpace_work *work,
