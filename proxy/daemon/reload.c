@@ -92,6 +92,33 @@ succeeded(struct daemon *daemon)
     daemon_log(daemon, LOG_LEVEL_INFO, "reloaded %.*s", SLICE_ARG(conf->path));
 }
 
+/* A job has come back. False: the process stops, and nobody wants what it has
+ * loaded. */
+static bool
+came_back(struct reload *reload)
+{
+    reload->running = false;
+    if (!reload->daemon->stopping)
+        return true;
+    if (reload->loaded != NULL)
+        conf_unref(reload->loaded);
+    return false;
+}
+
+/* What it has loaded is in force, or gone; and somebody may have asked for
+ * the next one meanwhile. */
+static void
+conclude(struct reload *reload)
+{
+    reload->loaded = NULL;
+    buf_free(&reload->errors);
+    buf_free(&reload->warnings);
+    if (reload->again && !reload->daemon->stopping) {
+        reload->again = false;
+        reload_start(reload->daemon);
+    }
+}
+
 static void
 on_done(uv_work_t *request, int status)
 {
@@ -99,11 +126,11 @@ on_done(uv_work_t *request, int status)
     struct daemon *daemon = reload->daemon;
 
     (void)status; /* we never cancel */
-    reload->running = false;
-    if (daemon->stopping) {
-        if (reload->loaded != NULL)
-            conf_unref(reload->loaded);
-    } else if (reload->loaded != NULL) {
+    if (!came_back(reload)) {
+        conclude(reload);
+        return;
+    }
+    if (reload->loaded != NULL) {
         succeeded(daemon);
     } else {
         reload->failures++;
@@ -112,16 +139,8 @@ on_done(uv_work_t *request, int status)
         daemon_log(daemon, LOG_LEVEL_ERROR,
                    "config: not reloaded, the old one stays in force");
     }
-    reload->loaded = NULL;
-    buf_free(&reload->errors);
-    buf_free(&reload->warnings);
-    if (daemon->stopping)
-        return;
     notify_ready(&daemon->notify);
-    if (reload->again) {
-        reload->again = false;
-        reload_start(daemon);
-    }
+    conclude(reload);
 }
 
 void
@@ -160,25 +179,14 @@ on_tables_opened(uv_work_t *request, int status)
     struct daemon *daemon = reload->daemon;
 
     (void)status; /* we never cancel */
-    reload->running = false;
-    if (daemon->stopping) {
-        if (reload->loaded != NULL)
-            conf_unref(reload->loaded);
-    } else {
+    if (came_back(reload)) {
         if (reload->loaded != NULL)
             put_in_force(daemon, reload->loaded);
         if (reload->errors.len != 0)
             tablestats_failed(stats_tables(daemon->stats), daemon->conf);
         log_lines(daemon, LOG_LEVEL_ERROR, "table", &reload->errors);
     }
-    reload->loaded = NULL;
-    buf_free(&reload->errors);
-    if (daemon->stopping)
-        return;
-    if (reload->again) {
-        reload->again = false;
-        reload_start(daemon);
-    }
+    conclude(reload);
 }
 
 void
