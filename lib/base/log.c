@@ -59,7 +59,7 @@ append_plain(struct buf *out, struct slice s)
     return slice_tail(s, n);
 }
 
-/* U+0080 to U+009F, control characters to a terminal; n from utf8_length. */
+/* U+0080 to U+009F; n from utf8_length. */
 static bool
 is_c1(struct slice s, size_t n)
 {
@@ -67,12 +67,20 @@ is_c1(struct slice s, size_t n)
            (unsigned char)s.ptr[1] < 0xA0;
 }
 
+size_t
+utf8_printable_length(struct slice s)
+{
+    size_t n = utf8_length(s);
+
+    return (n == 1 && ascii_is_control(s.ptr[0])) || is_c1(s, n) ? 0 : n;
+}
+
 void
 log_escape_text(struct buf *out, struct slice s)
 {
     while ((s = append_plain(out, s)).len != 0) {
-        size_t n = utf8_length(s);
-        if (n == 0 || is_c1(s, n) || (n == 1 && ascii_is_control(s.ptr[0]))) {
+        size_t n = utf8_printable_length(s);
+        if (n == 0) {
             buf_printf(out, "\\%03o", (unsigned)(unsigned char)s.ptr[0]);
             n = 1;
         } else {

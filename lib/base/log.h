@@ -74,4 +74,8 @@ void log_escape_json(struct buf *out, struct slice s);
 size_t utf8_length(struct slice s);
 bool utf8_is_valid(struct slice s);
 
+/* The same, 0 also for a control character, U+0080 to U+009F among them, which
+ * terminals obey: octets that can be shown as they are. */
+size_t utf8_printable_length(struct slice s);
+
 #endif

@@ -24,21 +24,6 @@ read_code(struct slice line)
     return code >= 200 && code <= 599 ? code : 0;
 }
 
-/* Octets of s that can be shown as they are; 0: one that cannot. */
-static size_t
-printable_length(struct slice s)
-{
-    size_t n = utf8_length(s);
-
-    if (n == 1 && ascii_is_control(s.ptr[0]))
-        return 0;
-    /* U+0080 to U+009F are control characters to a terminal. */
-    if (n == 2 && (unsigned char)s.ptr[0] == 0xC2 &&
-        (unsigned char)s.ptr[1] < 0xA0)
-        return 0;
-    return n;
-}
-
 /* At most max octets. The caller has reserved them. */
 static void
 append_printable(struct buf *out, struct slice text, size_t max)
@@ -52,7 +37,7 @@ append_printable(struct buf *out, struct slice text, size_t max)
         max -= n;
         if (text.len == 0)
             return;
-        n = printable_length(text);
+        n = utf8_printable_length(text);
         if ((n != 0 ? n : 1) > max)
             return;
         if (n == 0)
@@ -245,7 +230,7 @@ smtp_reply_parse_setting(struct slice s, struct smtp_reply *reply)
         text.len > SMTP_REPLY_LINE_MAX - CODE - CRLF)
         return false;
     for (struct slice rest = text; rest.len != 0;) {
-        size_t n = printable_length(rest);
+        size_t n = utf8_printable_length(rest);
         if (n == 0)
             return false;
         rest = slice_tail(rest, n);
