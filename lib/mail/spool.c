@@ -1,11 +1,11 @@
 #include "spool.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+/* Files that are kept occupy no more than one part in so many of the limit. */
+enum {
+    KEPT_PART = 8
+};
 
 /* In a file: what precedes `memory`, which is the part not yet written. */
 static uint64_t
@@ -17,29 +17,40 @@ in_file(const struct mail_spool *spool)
 static bool
 has_file(const struct mail_spool *spool)
 {
-    return spool->fd > 0; /* never 0: see open_file; so zeroes are valid */
+    return spool->file.fd > 0; /* never 0, so zeroes are valid */
 }
 
 void
 mail_spool_init(struct mail_spool *spool, size_t memory_max,
-                const char *directory, struct mail_spool_quota *quota)
+                const char *directory, struct mail_spools *spools)
 {
-    *spool = (struct mail_spool){ .fd = -1,
+    *spool = (struct mail_spool){ .file.fd = -1,
                                   .memory_max = memory_max,
                                   .directory = directory,
-                                  .quota = quota };
+                                  .spools = spools };
+}
+
+static struct spool_files *
+files_of(const struct mail_spool *spool)
+{
+    return spool->spools != NULL ? &spool->spools->files : NULL;
 }
 
 static void
 release(struct mail_spool *spool)
 {
-    if (spool->quota != NULL && has_file(spool))
-        spool->quota->used -= spool->length;
-    else if (spool->quota != NULL)
-        spool->quota->in_memory -= spool->length;
-    if (has_file(spool))
-        close(spool->fd);
-    spool->fd = -1;
+    struct mail_spools *spools = spool->spools;
+
+    if (spools != NULL && has_file(spool))
+        spools->used -= spool->length;
+    else if (spools != NULL)
+        spools->in_memory -= spool->length;
+    if (has_file(spool) && spools != NULL && !spool->lent &&
+        spool->status == MAIL_SPOOL_OK)
+        spool_file_give(&spools->files, &spool->file, spool->directory,
+                        spools->limit / KEPT_PART);
+    else
+        spool_file_close(&spool->file);
     buf_free(&spool->memory);
     spool->length = 0;
 }
@@ -48,7 +59,7 @@ void
 mail_spool_free(struct mail_spool *spool)
 {
     release(spool);
-    *spool = (struct mail_spool){ .fd = -1 };
+    *spool = (struct mail_spool){ .file.fd = -1 };
 }
 
 /* The message is lost, so its space goes back at once: the client may have
@@ -56,9 +67,9 @@ mail_spool_free(struct mail_spool *spool)
 static enum mail_spool_status
 fail(struct mail_spool *spool, enum mail_spool_status status, int error)
 {
-    release(spool);
     spool->status = status;
     spool->error = error;
+    release(spool);
     return status;
 }
 
@@ -75,82 +86,28 @@ fail_write(struct mail_spool *spool, int error)
     }
 }
 
-/* For file systems without O_TMPFILE. */
-static int
-open_named(const char *directory)
-{
-    struct buf path = { 0 };
-
-    buf_printf(&path, "%s/spool-XXXXXX", directory);
-    buf_cstr(&path);
-    int fd = mkostemp(path.ptr, O_CLOEXEC);
-    if (fd >= 0)
-        unlink(path.ptr);
-    buf_free(&path);
-    return fd;
-}
-
-/* An unlinked file, or -1 and errno. Its descriptor is above 2, whatever of
- * the standard three is closed. */
-static int
-open_file(const char *directory)
-{
-    int fd;
-
-    do
-        fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    while (fd < 0 && errno == EINTR);
-    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT ||
-                   errno == EINVAL))
-        fd = open_named(directory);
-    if (fd < 0 || fd > 2)
-        return fd;
-    int above = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    int error = errno;
-    close(fd);
-    errno = error;
-    return above;
-}
-
-/* All of it, or errno. */
-static int
-write_at(int fd, struct slice octets, uint64_t offset)
-{
-    while (octets.len != 0) {
-        ssize_t n = pwrite(fd, octets.ptr, octets.len, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno;
-        if (n == 0)
-            return EIO;
-        octets = slice_tail(octets, (size_t)n);
-        offset += (uint64_t)n;
-    }
-    return 0;
-}
-
 /* From memory to a file. */
 static enum mail_spool_status
 spill(struct mail_spool *spool)
 {
-    struct mail_spool_quota *quota = spool->quota;
+    struct mail_spools *spools = spool->spools;
 
     if (spool->directory == NULL)
         return fail(spool, MAIL_SPOOL_FULL, ENOMEM);
-    if (quota != NULL && (quota->used > quota->limit ||
-                          spool->length > quota->limit - quota->used))
+    if (spools != NULL && (spools->used > spools->limit ||
+                           spool->length > spools->limit - spools->used))
         return fail(spool, MAIL_SPOOL_FULL, EDQUOT);
-    int fd = open_file(spool->directory);
-    if (fd < 0)
+    struct spool_file file = spool_file_open(files_of(spool), spool->directory);
+    if (file.fd < 0)
         return fail(spool, errno == EIO ? MAIL_SPOOL_FAILED : MAIL_SPOOL_FULL,
                     errno);
-    if (quota != NULL) {
-        quota->in_memory -= spool->length;
-        quota->used += spool->length;
+    if (spools != NULL) {
+        spools->in_memory -= spool->length;
+        spools->used += spool->length;
     }
-    spool->fd = fd;
-    int error = write_at(fd, buf_slice(&spool->memory), 0);
+    spool->file = file;
+    int error = spool_file_write(files_of(spool), &spool->file,
+                                 buf_slice(&spool->memory), 0);
     if (error != 0)
         return fail_write(spool, error);
     buf_free(&spool->memory);
@@ -162,7 +119,6 @@ static enum mail_spool_status
 append_to_file(struct mail_spool *spool, struct slice octets)
 {
     struct buf *pending = &spool->memory;
-    int error = 0;
 
     if (pending->len + octets.len < MAIL_SPOOL_WINDOW &&
         buf_try_reserve(pending, MAIL_SPOOL_WINDOW - pending->len)) {
@@ -171,9 +127,11 @@ append_to_file(struct mail_spool *spool, struct slice octets)
     }
     /* in_file() is of no use here: length counts these octets already. */
     uint64_t offset = spool->length - octets.len - pending->len;
-    error = write_at(spool->fd, buf_slice(pending), offset);
+    int error = spool_file_write(files_of(spool), &spool->file,
+                                 buf_slice(pending), offset);
     if (error == 0)
-        error = write_at(spool->fd, octets, offset + pending->len);
+        error = spool_file_write(files_of(spool), &spool->file, octets,
+                                 offset + pending->len);
     if (error != 0)
         return fail_write(spool, error);
     buf_clear(pending);
@@ -183,7 +141,7 @@ append_to_file(struct mail_spool *spool, struct slice octets)
 enum mail_spool_status
 mail_spool_write(struct mail_spool *spool, struct slice octets)
 {
-    struct mail_spool_quota *quota = spool->quota;
+    struct mail_spools *spools = spool->spools;
 
     if (spool->status != MAIL_SPOOL_OK || octets.len == 0)
         return spool->status;
@@ -192,36 +150,20 @@ mail_spool_write(struct mail_spool *spool, struct slice octets)
                     octets.len <= spool->memory_max - spool->memory.len;
         if (fits && buf_try_append(&spool->memory, octets)) {
             spool->length += octets.len;
-            if (quota != NULL)
-                quota->in_memory += octets.len;
+            if (spools != NULL)
+                spools->in_memory += octets.len;
             return MAIL_SPOOL_OK;
         }
         if (spill(spool) != MAIL_SPOOL_OK)
             return spool->status;
     }
-    if (quota != NULL &&
-        (quota->used > quota->limit || octets.len > quota->limit - quota->used))
+    if (spools != NULL && (spools->used > spools->limit ||
+                           octets.len > spools->limit - spools->used))
         return fail(spool, MAIL_SPOOL_FULL, EDQUOT);
-    if (quota != NULL)
-        quota->used += octets.len;
+    if (spools != NULL)
+        spools->used += octets.len;
     spool->length += octets.len;
     return append_to_file(spool, octets);
-}
-
-static bool
-read_at(int fd, char *window, size_t size, uint64_t offset)
-{
-    while (size != 0) {
-        ssize_t n = pread(fd, window, size, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        window += n;
-        size -= (size_t)n;
-        offset += (uint64_t)n;
-    }
-    return true;
 }
 
 bool
@@ -243,8 +185,25 @@ mail_spool_read(const struct mail_spool *spool, uint64_t offset, char *window,
     }
     if (size > written - offset)
         size = (size_t)(written - offset);
-    if (!read_at(spool->fd, window, size, offset))
+    if (!spool_file_read(&spool->file, window, size, offset))
         return false;
     *octets = (struct slice){ window, size };
     return true;
+}
+
+uint64_t
+mail_spool_lend(struct mail_spool *spool, uint64_t offset)
+{
+    uint64_t written = in_file(spool);
+
+    if (spool->status != MAIL_SPOOL_OK || !has_file(spool) || offset >= written)
+        return 0;
+    spool->lent = true;
+    return written - offset;
+}
+
+void
+mail_spool_returned(struct mail_spool *spool)
+{
+    spool->lent = false;
 }

@@ -150,7 +150,7 @@ struct relay_shared {
     /* Called for each transaction that is counted; or NULL. */
     void (*on_transaction)(void *observer, const struct relay_summary *summary);
     void *observer;
-    struct mail_spool_quota spool;
+    struct mail_spools spool;
     struct smtp_ehlo upstream; /* as last seen */
     bool upstream_seen;
     bool xforward_refused_logged;

@@ -81,7 +81,7 @@ sign(const struct conf *conf, const struct relay_signing *signing,
      const struct mail_header *header, struct slice message,
      struct relay_sign_part *part)
 {
-    struct mail_spool_quota quota = { .limit = UINT64_MAX };
+    struct mail_spools spools = { .limit = UINT64_MAX };
     struct mail_spool spool = { 0 };
     struct relay_sign_job job = { .spool = &spool,
                                   .header = header,
@@ -92,7 +92,7 @@ sign(const struct conf *conf, const struct relay_signing *signing,
 
     part->key_count = signing->key_count;
     memcpy(part->keys, signing->keys, sizeof(part->keys));
-    mail_spool_init(&spool, message.len, NULL, &quota);
+    mail_spool_init(&spool, message.len, NULL, &spools);
     bool ok = complete_header(conf, header, job.now, &part->prepended) &&
               mail_spool_write(&spool, message) == MAIL_SPOOL_OK;
     if (ok)

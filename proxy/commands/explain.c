@@ -71,7 +71,7 @@ complete_header(const struct request *r, struct buf *fields)
 static void
 list_fields(struct request *r, struct signing *signing)
 {
-    static struct mail_spool_quota quota = { .limit = UINT64_MAX };
+    static struct mail_spools spools = { .limit = UINT64_MAX };
     struct mail_spool spool = { 0 };
     struct relay_sign_part part = { .key_count = 1 };
     struct relay_sign_job job = { .spool = &spool,
@@ -84,7 +84,7 @@ list_fields(struct request *r, struct signing *signing)
     part.keys[0] = signing->by.keys[0];
     if (r->listener->role == CONF_OUTBOUND)
         complete_header(r, &part.prepended);
-    mail_spool_init(&spool, r->message.len + 1, NULL, &quota);
+    mail_spool_init(&spool, r->message.len + 1, NULL, &spools);
     if (mail_spool_write(&spool, r->message) == MAIL_SPOOL_OK)
         relay_sign(&job);
     if (job.ok)

@@ -95,7 +95,8 @@ static bool
 suffice(const struct daemon *daemon, size_t links, size_t warm)
 {
     const struct upstreams *pool = &daemon->upstreams;
-    size_t idle = pool->count - pool->used_count;
+    size_t idle =
+        pool->count - pool->used_count + daemon->shared.spool.files.count;
 
     if (warm < links / WARM_PART)
         warm = links / WARM_PART;
@@ -110,6 +111,7 @@ make_suffice(struct daemon *daemon, size_t more_links)
                 daemon->warm_count + 1))
         return true;
     upstreams_shed(&daemon->upstreams);
+    spool_files_drop(&daemon->shared.spool.files);
     return suffice(daemon, daemon->link_count + more_links,
                    daemon->warm_count + 1);
 }

@@ -82,7 +82,11 @@ void
 daemon_link_gone(struct daemon *daemon)
 {
     listeners_wake(daemon);
-    if (daemon->stopping && daemon->link_count == 0)
+    if (daemon->link_count != 0)
+        return;
+    /* An idle process holds no more than it has to. */
+    spool_files_drop(&daemon->shared.spool.files);
+    if (daemon->stopping)
         end(daemon);
 }
 
@@ -263,6 +267,7 @@ destroy(struct daemon *daemon)
     for (size_t i = 0; i < daemon->listener_count; i++)
         free(shared->counters[i].reasons);
     free(shared->counters);
+    spool_files_drop(&shared->spool.files);
     listeners_free(daemon);
     conf_unref(daemon->conf);
     free(daemon);

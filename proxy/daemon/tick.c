@@ -140,6 +140,7 @@ on_tick(uv_timer_t *timer)
     if (daemon->ticker.odd)
         return;
     link_cool_all(daemon, COOL_AFTER);
+    spool_files_rest(&daemon->shared.spool.files);
     listeners_wake(daemon); /* memory may have been what was short */
     send_status(daemon);
     give_memory_back(daemon);

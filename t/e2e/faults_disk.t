@@ -59,11 +59,25 @@ like ends($there), qr/^250 /, 'the one that was there is accepted';
 my $again = in_data();
 $again->send(lines_of(1_200_000));
 like ends($again), qr/^250 /, 'and then there is room again';
+
+# What two messages have left is kept for the next ones, but not at the cost
+# of one: it takes the place of the first, and that of the second is given up.
+my @pair = (in_data(), in_data());
+$_->send(lines_of(800_000)) for @pair;
+like ends($_), qr/^250 /, 'two at once that fit' for @pair;
+my $next = in_data();
+$next->send(lines_of(1_600_000));
+like ends($next), qr/^250 /, 'one that needs the place of both';
+
 my @committed = $upstream->committed;
-is scalar @committed, 3, 'three messages';
-is scalar(grep { length $_ > 1_200_000 } @committed), 2, '... two of them large';
+is scalar @committed, 6, 'six messages';
+is scalar(grep { length $_ > 800_000 } @committed), 5,
+    '... five of them large';
 is scalar(grep { !/(?:\r\nx{62}){10}\r\n\.\r\n\z/ } @committed), 0,
     '... and whole';
-$_->close for $there, $large, $small, $again;
+$_->close for $there, $large, $small, $again, @pair, $next;
+ok wait_until(seconds(5), sub {
+    (run_out('df', '--output=used', $disk) =~ /(\d+)\s*\z/)[0] == 0
+}), 'when nobody is there, nothing is kept';
 $onward->ends_well;
 done_testing;

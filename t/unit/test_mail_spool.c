@@ -109,28 +109,29 @@ round_trip(void **state)
 {
     static const size_t windows[] = { 1, 13, 4096, 65536, 1000000 };
     const struct row *row = *state;
-    struct mail_spool_quota quota = { .limit = 1 << 20 };
+    struct mail_spools spools = { .limit = 1 << 20 };
     struct mail_spool spool = { 0 };
     size_t files = count_files();
 
-    mail_spool_init(&spool, row->memory_max, directory, &quota);
+    mail_spool_init(&spool, row->memory_max, directory, &spools);
     assert_int_equal(fill(&spool, row->length, row->piece), MAIL_SPOOL_OK);
-    assert_int_equal(spool.fd > 0, row->in_file);
-    assert_int_equal(quota.used, row->in_file ? row->length : 0);
-    assert_int_equal(quota.in_memory, row->in_file ? 0 : row->length);
+    assert_int_equal(spool.file.fd > 0, row->in_file);
+    assert_int_equal(spools.used, row->in_file ? row->length : 0);
+    assert_int_equal(spools.in_memory, row->in_file ? 0 : row->length);
     if (row->in_file)
         assert_true(spool.memory.cap <= MAIL_SPOOL_WINDOW);
     for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++)
         if (windows[i] > 1 || row->length < 1000)
             check_content(&spool, row->length, windows[i]);
     mail_spool_free(&spool);
-    assert_int_equal(quota.used, 0);
-    assert_int_equal(quota.in_memory, 0);
+    assert_int_equal(spools.used, 0);
+    assert_int_equal(spools.in_memory, 0);
+    spool_files_drop(&spools.files);
     assert_int_equal(count_files(), files);
 }
 
 static void
-failed_stays_failed(struct mail_spool *spool, struct mail_spool_quota *quota,
+failed_stays_failed(struct mail_spool *spool, struct mail_spools *spools,
                     enum mail_spool_status status, int error)
 {
     struct slice got = { 0 };
@@ -143,10 +144,10 @@ failed_stays_failed(struct mail_spool *spool, struct mail_spool_quota *quota,
     assert_int_equal(got.len, 0);
     /* What others need is given back before the spool is freed. */
     assert_int_equal(spool->memory.cap, 0);
-    assert_true(spool->fd <= 0);
-    if (quota != NULL) {
-        assert_int_equal(quota->used, 0);
-        assert_int_equal(quota->in_memory, 0);
+    assert_true(spool->file.fd <= 0);
+    if (spools != NULL) {
+        assert_int_equal(spools->used, 0);
+        assert_int_equal(spools->in_memory, 0);
     }
     mail_spool_free(spool);
 }
@@ -154,35 +155,36 @@ failed_stays_failed(struct mail_spool *spool, struct mail_spool_quota *quota,
 static void
 quota_is_shared(void **state)
 {
-    struct mail_spool_quota quota = { .limit = 100000 };
+    struct mail_spools spools = { .limit = 100000 };
     struct mail_spool one = { 0 };
     struct mail_spool two = { 0 };
 
     (void)state;
-    mail_spool_init(&one, MEMORY, directory, &quota);
-    mail_spool_init(&two, MEMORY, directory, &quota);
+    mail_spool_init(&one, MEMORY, directory, &spools);
+    mail_spool_init(&two, MEMORY, directory, &spools);
     assert_int_equal(fill(&one, 60000, 1000), MAIL_SPOOL_OK);
     assert_int_equal(fill(&two, 60000, 1000), MAIL_SPOOL_FULL);
     assert_int_equal(two.error, EDQUOT);
-    assert_int_equal(quota.used, 60000);
+    assert_int_equal(spools.used, 60000);
     assert_int_equal(fill(&one, 40000, 40000), MAIL_SPOOL_OK);
-    assert_int_equal(quota.used, 100000);
+    assert_int_equal(spools.used, 100000);
     assert_int_equal(mail_spool_write(&one, SLICE_OF("x")), MAIL_SPOOL_FULL);
     mail_spool_free(&two);
-    failed_stays_failed(&one, &quota, MAIL_SPOOL_FULL, EDQUOT);
+    failed_stays_failed(&one, &spools, MAIL_SPOOL_FULL, EDQUOT);
+    assert_int_equal(spools.files.count, 0);
 }
 
 static void
 quota_before_the_file(void **state)
 {
-    struct mail_spool_quota quota = { .limit = 10 };
+    struct mail_spools spools = { .limit = 10 };
     struct mail_spool spool = { 0 };
 
     (void)state;
-    mail_spool_init(&spool, MEMORY, directory, &quota);
+    mail_spool_init(&spool, MEMORY, directory, &spools);
     assert_int_equal(fill(&spool, 16, 1), MAIL_SPOOL_OK);
     assert_int_equal(mail_spool_write(&spool, SLICE_OF("x")), MAIL_SPOOL_FULL);
-    failed_stays_failed(&spool, &quota, MAIL_SPOOL_FULL, EDQUOT);
+    failed_stays_failed(&spool, &spools, MAIL_SPOOL_FULL, EDQUOT);
 }
 
 static void
@@ -201,14 +203,14 @@ memory_only(void **state)
 static void
 no_directory(void **state)
 {
-    struct mail_spool_quota quota = { .limit = 1000 };
+    struct mail_spools spools = { .limit = 1000 };
     struct mail_spool spool = { 0 };
 
     (void)state;
-    mail_spool_init(&spool, MEMORY, "/nonexistent/spool", &quota);
+    mail_spool_init(&spool, MEMORY, "/nonexistent/spool", &spools);
     assert_int_equal(fill(&spool, 16, 1), MAIL_SPOOL_OK);
     assert_int_equal(mail_spool_write(&spool, SLICE_OF("x")), MAIL_SPOOL_FULL);
-    failed_stays_failed(&spool, &quota, MAIL_SPOOL_FULL, ENOENT);
+    failed_stays_failed(&spool, &spools, MAIL_SPOOL_FULL, ENOENT);
 }
 
 /* A full disk: the file may have 100,000 octets and no more. The write that
@@ -217,7 +219,7 @@ static void
 full_disk(void **state)
 {
     struct rlimit before = { 0 };
-    struct mail_spool_quota quota = { .limit = 1 << 20 };
+    struct mail_spools spools = { .limit = 1 << 20 };
     struct mail_spool spool = { 0 };
 
     (void)state;
@@ -225,30 +227,30 @@ full_disk(void **state)
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     struct rlimit small = { 100000, before.rlim_max };
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    mail_spool_init(&spool, MEMORY, directory, &quota);
+    mail_spool_init(&spool, MEMORY, directory, &spools);
     enum mail_spool_status status = fill(&spool, 300000, 1000);
     enum mail_spool_status again = mail_spool_write(&spool, SLICE_OF("x"));
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(status, MAIL_SPOOL_FULL);
     assert_int_equal(again, MAIL_SPOOL_FULL);
-    failed_stays_failed(&spool, &quota, MAIL_SPOOL_FULL, EFBIG);
+    failed_stays_failed(&spool, &spools, MAIL_SPOOL_FULL, EFBIG);
 }
 
 /* A descriptor that cannot be written to stands for a broken disk. */
 static void
 broken_disk(void **state)
 {
-    struct mail_spool_quota quota = { .limit = 1 << 20 };
+    struct mail_spools spools = { .limit = 1 << 20 };
     struct mail_spool spool = { 0 };
 
     (void)state;
-    mail_spool_init(&spool, MEMORY, directory, &quota);
+    mail_spool_init(&spool, MEMORY, directory, &spools);
     assert_int_equal(fill(&spool, 1000, 1000), MAIL_SPOOL_OK);
     int broken = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    assert_true(dup3(broken, spool.fd, O_CLOEXEC) >= 0);
+    assert_true(dup3(broken, spool.file.fd, O_CLOEXEC) >= 0);
     close(broken);
     assert_int_equal(fill(&spool, 100000, 100000), MAIL_SPOOL_FAILED);
-    failed_stays_failed(&spool, &quota, MAIL_SPOOL_FAILED, EBADF);
+    failed_stays_failed(&spool, &spools, MAIL_SPOOL_FAILED, EBADF);
 }
 
 /* The file is shorter than what was written: that is said, not served. */
@@ -262,7 +264,7 @@ short_read(void **state)
     (void)state;
     mail_spool_init(&spool, MEMORY, directory, NULL);
     assert_int_equal(fill(&spool, 200000, 100000), MAIL_SPOOL_OK);
-    assert_int_equal(ftruncate(spool.fd, 5000), 0);
+    assert_int_equal(ftruncate(spool.file.fd, 5000), 0);
     assert_true(mail_spool_read(&spool, 0, window, sizeof(window), &got));
     assert_false(mail_spool_read(&spool, 4096, window, sizeof(window), &got));
     assert_int_equal(got.len, 0);
@@ -275,15 +277,16 @@ heap_gone(void **state)
 {
     (void)state;
     for (size_t n = 1; n < 6; n++) {
-        struct mail_spool_quota quota = { .limit = 1 << 20 };
+        struct mail_spools spools = { .limit = 1 << 20 };
         struct mail_spool spool = { 0 };
-        mail_spool_init(&spool, 4096, directory, &quota);
+        mail_spool_init(&spool, 4096, directory, &spools);
         mem_fail_nth(n);
         assert_int_equal(fill(&spool, 100000, 100), MAIL_SPOOL_OK);
         mem_fail_nth(0);
         check_content(&spool, 100000, 4096);
         mail_spool_free(&spool);
-        assert_int_equal(quota.used, 0);
+        assert_int_equal(spools.used, 0);
+        spool_files_drop(&spools.files);
     }
 }
 
@@ -296,10 +299,10 @@ nothing_is_left_behind(void **state)
     (void)state;
     mail_spool_init(&spool, MEMORY, directory, NULL);
     assert_int_equal(fill(&spool, 100000, 1000), MAIL_SPOOL_OK);
-    assert_int_equal(fstat(spool.fd, &st), 0);
+    assert_int_equal(fstat(spool.file.fd, &st), 0);
     assert_int_equal(st.st_nlink, 0);
     assert_int_equal(st.st_mode & 077, 0);
-    assert_true(fcntl(spool.fd, F_GETFD) & FD_CLOEXEC);
+    assert_true(fcntl(spool.file.fd, F_GETFD) & FD_CLOEXEC);
     mail_spool_free(&spool);
     assert_int_equal(rmdir(directory), 0); /* only if it is empty */
     assert_int_equal(mkdir(directory, 0700), 0);
@@ -315,7 +318,7 @@ closed_standard_input(void **state)
     close(0);
     mail_spool_init(&spool, MEMORY, directory, NULL);
     assert_int_equal(fill(&spool, 1000, 1000), MAIL_SPOOL_OK);
-    assert_true(spool.fd > 2);
+    assert_true(spool.file.fd > 2);
     mail_spool_free(&spool);
     if (saved >= 0) {
         dup2(saved, 0);
@@ -331,6 +334,234 @@ zeroes_can_be_freed(void **state)
     (void)state;
     mail_spool_free(&spool);
     mail_spool_free(&spool);
+}
+
+/* ---- files that are used again ----------------------------------------- */
+
+struct kept {
+    struct mail_spools spools;
+    size_t files; /* open before */
+};
+
+static int
+begin_kept(void **state)
+{
+    struct kept *kept = calloc(1, sizeof(*kept));
+
+    kept->spools.limit = 1 << 30;
+    kept->files = count_files();
+    *state = kept;
+    return 0;
+}
+
+static int
+end_kept(void **state)
+{
+    struct kept *kept = *state;
+
+    spool_files_drop(&kept->spools.files);
+    size_t files = count_files();
+    bool ok = files == kept->files && kept->spools.files.octets == 0;
+    free(kept);
+    return ok ? 0 : -1;
+}
+
+static void
+begin_message(struct kept *kept, struct mail_spool *spool, size_t length)
+{
+    *spool = (struct mail_spool){ 0 };
+    mail_spool_init(spool, MEMORY, directory, &kept->spools);
+    assert_int_equal(fill(spool, length, 10000), MAIL_SPOOL_OK);
+}
+
+static ino_t
+file_of(const struct mail_spool *spool)
+{
+    struct stat st;
+
+    assert_int_equal(fstat(spool->file.fd, &st), 0);
+    return st.st_ino;
+}
+
+/* What a longer message left there is not in a shorter one. */
+static void
+a_file_is_used_again(void **state)
+{
+    struct kept *kept = *state;
+    struct mail_spool spool;
+
+    begin_message(kept, &spool, 300000);
+    ino_t file = file_of(&spool);
+    mail_spool_free(&spool);
+    for (size_t length = 200000; length > 100; length /= 3) {
+        begin_message(kept, &spool, length);
+        assert_int_equal(file_of(&spool), file);
+        assert_int_equal(kept->spools.used, length);
+        check_content(&spool, length, 4096);
+        mail_spool_free(&spool);
+    }
+    assert_in_range(kept->spools.files.octets, 200000, 300000);
+    assert_int_equal(kept->spools.used, 0);
+}
+
+static void
+two_at_once_have_two_files(void **state)
+{
+    struct kept *kept = *state;
+    struct mail_spool one, two;
+
+    for (size_t i = 0; i < 3; i++) {
+        begin_message(kept, &one, 100000);
+        begin_message(kept, &two, 150000);
+        assert_int_not_equal(file_of(&one), file_of(&two));
+        check_content(&one, 100000, 4096);
+        check_content(&two, 150000, 4096);
+        mail_spool_free(&one);
+        mail_spool_free(&two);
+        assert_int_equal(kept->spools.files.count, 2);
+    }
+}
+
+static void
+lent_to_the_kernel(void **state)
+{
+    struct kept *kept = *state;
+    struct mail_spool spool;
+
+    begin_message(kept, &spool, 150000);
+    assert_int_equal(mail_spool_lend(&spool, 1000),
+                     150000 - spool.memory.len - 1000);
+    assert_int_equal(mail_spool_lend(&spool, 149999), 0); /* in memory */
+    mail_spool_free(&spool);
+    assert_int_equal(kept->spools.files.count, 0);
+
+    begin_message(kept, &spool, 150000);
+    assert_true(mail_spool_lend(&spool, 0) != 0);
+    mail_spool_returned(&spool);
+    mail_spool_free(&spool);
+    assert_int_equal(kept->spools.files.count, 1);
+
+    begin_message(kept, &spool, MEMORY);
+    assert_int_equal(mail_spool_lend(&spool, 0), 0);
+    mail_spool_free(&spool);
+}
+
+/* Twelve messages at once, then only two, then none. */
+static void
+what_nobody_needs_is_closed(void **state)
+{
+    struct kept *kept = *state;
+    struct spool_files *files = &kept->spools.files;
+    struct mail_spool spools[12];
+
+    for (size_t i = 0; i < 12; i++)
+        begin_message(kept, &spools[i], 100000);
+    for (size_t i = 0; i < 12; i++)
+        mail_spool_free(&spools[i]);
+    spool_files_rest(files); /* twelve were needed until now */
+    assert_int_equal(files->count, 12);
+    for (size_t i = 0; i < 2; i++)
+        begin_message(kept, &spools[i], 100000);
+    for (size_t i = 0; i < 2; i++)
+        mail_spool_free(&spools[i]);
+    spool_files_rest(files);
+    assert_int_equal(files->count, 2);
+    spool_files_rest(files);
+    assert_int_equal(files->count, 0);
+    assert_int_equal(files->octets, 0);
+    assert_int_equal(count_files(), kept->files);
+}
+
+static void
+no_more_than_so_many(void **state)
+{
+    struct kept *kept = *state;
+    struct mail_spool spools[SPOOL_FILES_KEPT + 3];
+
+    for (size_t i = 0; i < SPOOL_FILES_KEPT + 3; i++)
+        begin_message(kept, &spools[i], 1000);
+    for (size_t i = 0; i < SPOOL_FILES_KEPT + 3; i++)
+        mail_spool_free(&spools[i]);
+    assert_int_equal(kept->spools.files.count, SPOOL_FILES_KEPT);
+}
+
+static void
+a_long_one_is_cut(void **state)
+{
+    struct kept *kept = *state;
+    struct mail_spool spool;
+    struct stat st;
+
+    begin_message(kept, &spool, 5000000);
+    mail_spool_free(&spool);
+    assert_int_equal(kept->spools.files.count, 1);
+    assert_int_equal(fstat(kept->spools.files.kept[0].fd, &st), 0);
+    assert_int_equal(st.st_size, SPOOL_FILE_KEPT_SIZE);
+    assert_int_equal(kept->spools.files.octets, SPOOL_FILE_KEPT_SIZE);
+    begin_message(kept, &spool, 5000000);
+    check_content(&spool, 5000000, 65536);
+    mail_spool_free(&spool);
+}
+
+/* A small spool_total: its disk may be as small. */
+static void
+an_eighth_of_the_limit(void **state)
+{
+    struct kept *kept = *state;
+    struct mail_spool spools[4];
+
+    kept->spools.limit = 8 * 150000;
+    for (size_t i = 0; i < 4; i++)
+        begin_message(kept, &spools[i], 100000);
+    for (size_t i = 0; i < 4; i++)
+        mail_spool_free(&spools[i]);
+    assert_true(kept->spools.files.octets <= 150000);
+    assert_in_range(kept->spools.files.count, 1, 2);
+}
+
+/* A reload names another one. */
+static void
+another_directory(void **state)
+{
+    struct kept *kept = *state;
+    struct mail_spool spool = { 0 };
+    char other[] = "/tmp/test-mail-spool-XXXXXX";
+
+    assert_non_null(mkdtemp(other));
+    begin_message(kept, &spool, 1000);
+    ino_t before = file_of(&spool);
+    mail_spool_free(&spool);
+    mail_spool_init(&spool, MEMORY, other, &kept->spools);
+    assert_int_equal(fill(&spool, 1000, 100), MAIL_SPOOL_OK);
+    assert_int_not_equal(file_of(&spool), before);
+    mail_spool_free(&spool);
+    assert_int_equal(kept->spools.files.count, 1); /* still the first one */
+    spool_files_rest(&kept->spools.files);
+    spool_files_rest(&kept->spools.files);
+    mail_spool_init(&spool, MEMORY, other, &kept->spools);
+    assert_int_equal(fill(&spool, 1000, 100), MAIL_SPOOL_OK);
+    ino_t after = file_of(&spool);
+    mail_spool_free(&spool);
+    mail_spool_init(&spool, MEMORY, other, &kept->spools);
+    assert_int_equal(fill(&spool, 1000, 100), MAIL_SPOOL_OK);
+    assert_int_equal(file_of(&spool), after);
+    mail_spool_free(&spool);
+    assert_int_equal(rmdir(other), 0);
+}
+
+static void
+what_failed_is_not_used_again(void **state)
+{
+    struct kept *kept = *state;
+    struct mail_spool spool;
+
+    begin_message(kept, &spool, 1000);
+    int broken = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(dup3(broken, spool.file.fd, O_CLOEXEC) >= 0);
+    close(broken);
+    assert_int_equal(fill(&spool, 100000, 100000), MAIL_SPOOL_FAILED);
+    mail_spool_free(&spool);
+    assert_int_equal(kept->spools.files.count, 0);
 }
 
 static int
@@ -350,7 +581,30 @@ remove_directory(void **state)
 int
 main(void)
 {
-    struct CMUnitTest tests[ROWS + 11] = { 0 };
+    static const struct CMUnitTest kept[] = {
+        cmocka_unit_test_setup_teardown(a_file_is_used_again, begin_kept,
+                                        end_kept),
+        cmocka_unit_test_setup_teardown(two_at_once_have_two_files, begin_kept,
+                                        end_kept),
+        cmocka_unit_test_setup_teardown(lent_to_the_kernel, begin_kept,
+                                        end_kept),
+        cmocka_unit_test_setup_teardown(what_nobody_needs_is_closed, begin_kept,
+                                        end_kept),
+        cmocka_unit_test_setup_teardown(no_more_than_so_many, begin_kept,
+                                        end_kept),
+        cmocka_unit_test_setup_teardown(a_long_one_is_cut, begin_kept,
+                                        end_kept),
+        cmocka_unit_test_setup_teardown(an_eighth_of_the_limit, begin_kept,
+                                        end_kept),
+        cmocka_unit_test_setup_teardown(another_directory, begin_kept,
+                                        end_kept),
+        cmocka_unit_test_setup_teardown(what_failed_is_not_used_again,
+                                        begin_kept, end_kept),
+    };
+    enum {
+        KEPT = sizeof(kept) / sizeof(kept[0])
+    };
+    struct CMUnitTest tests[ROWS + KEPT + 11] = { 0 };
     size_t count = 0;
 
     for (size_t i = 0; i < ROWS; i++)
@@ -368,6 +622,8 @@ main(void)
         (struct CMUnitTest)cmocka_unit_test(nothing_is_left_behind);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(closed_standard_input);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(zeroes_can_be_freed);
+    for (size_t i = 0; i < KEPT; i++)
+        tests[count++] = kept[i];
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
