@@ -72,6 +72,10 @@ struct relay_ops {
     void (*dial)(void *ctx, unsigned outbound, enum relay_dial how);
     /* relay_on_writable follows when little of it is left unsent. */
     void (*to_upstream)(void *ctx, unsigned outbound, struct slice octets);
+    /* The same with octets of a file, straight from there: how many upstream's
+     * socket takes now. 0: none this way, and nothing follows. */
+    size_t (*file_to_upstream)(void *ctx, unsigned outbound, int fd,
+                               uint64_t offset, size_t length);
     /* Close at once, without QUIT; no event follows. */
     void (*drop)(void *ctx, unsigned outbound);
     /* Done with it; no event follows. ehlo: what it offers, and it may be kept

@@ -263,6 +263,13 @@ no_memory:
 }
 
 void
+dot_encode_behind(struct dot_encoder *encoder, char last)
+{
+    encoder->in_line = last != '\n';
+    encoder->after_cr = last == '\r';
+}
+
+void
 dot_finish(struct dot_encoder *encoder, struct buf *out)
 {
     assert(!encoder->after_cr);

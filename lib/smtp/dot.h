@@ -56,6 +56,10 @@ struct dot_encoder {
 bool dot_encode(struct dot_encoder *encoder, struct slice content,
                 struct buf *out);
 
+/* Content went out otherwise, which had no dots to double; `last` was its last
+ * octet. */
+void dot_encode_behind(struct dot_encoder *encoder, char last);
+
 /* Appends the final line, after a CRLF if the content did not end in one. */
 void dot_finish(struct dot_encoder *encoder, struct buf *out);
 

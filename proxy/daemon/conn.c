@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -199,6 +200,19 @@ conn_send(struct conn *conn, struct slice octets)
         return;
     send_out(conn, buf_slice(&conn->out), octets);
     buf_free(&conn->out);
+}
+
+size_t
+conn_send_file(struct conn *conn, int fd, uint64_t offset, size_t length)
+{
+    off_t from = (off_t)offset;
+    int socket;
+
+    if (conn->broken || conn->out.len != 0 || conn_unsent(conn) != 0 ||
+        uv_fileno(&conn->uv.handle, &socket) != 0)
+        return 0;
+    ssize_t sent = sendfile(socket, fd, &from, length);
+    return sent > 0 ? (size_t)sent : 0;
 }
 
 size_t

@@ -78,6 +78,11 @@ void conn_flush(struct conn *conn);
 
 /* The same at once: what was collected, and these octets behind it. */
 void conn_send(struct conn *conn, struct slice octets);
+/* Octets of a file, without a copy of ours: how many the socket takes now.
+ * 0: none, or it has an error, or something stands before them; conn_write
+ * says which. */
+size_t conn_send_file(struct conn *conn, int fd, uint64_t offset,
+                      size_t length);
 size_t conn_unsent(const struct conn *conn);
 
 /* Is the peer still there: no FIN and no reset, read or unread? */

@@ -67,6 +67,20 @@ op_to_upstream(void *ctx, unsigned outbound, struct slice octets)
     conn_write(&up->conn, octets);
 }
 
+static size_t
+op_file_to_upstream(void *ctx, unsigned outbound, int fd, uint64_t offset,
+                    size_t length)
+{
+    struct upstream *up = find_upstream(ctx, outbound);
+
+    if (up == NULL || up->state != UPSTREAM_OPEN)
+        return 0;
+    size_t sent = conn_send_file(&up->conn, fd, offset, length);
+    if (sent != 0)
+        up->owes_writable = true;
+    return sent;
+}
+
 static void
 op_drop(void *ctx, unsigned outbound)
 {
@@ -174,6 +188,7 @@ const struct relay_ops link_ops = {
     .to_client = op_to_client,
     .dial = op_dial,
     .to_upstream = op_to_upstream,
+    .file_to_upstream = op_file_to_upstream,
     .drop = op_drop,
     .release = op_release,
     .look_up = op_look_up,

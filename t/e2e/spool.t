@@ -29,14 +29,14 @@ my $head = "From: alice\@sender.example\r\nSubject: large\r\n"
     . "Date: Tue, 24 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1\@sender.example>"
     . "\r\n\r\n";
 
-# Every line is another, some begin with a dot; a piece at a time, so that the
-# test itself stays small.
-sub body ($bytes, $take) {
+# Every line is another, some begin with a dot, where it is to have such; a
+# piece at a time, so that the test itself stays small.
+sub body ($bytes, $dots, $take) {
     my $line = 0;
     while ($bytes > 0) {
         my $piece = '';
         for (1 .. 1000) {
-            my $start = $line % 97 == 0 ? '.' : '';
+            my $start = $dots && $line % 97 == 0 ? '.' : '';
             $piece .= sprintf "%s%08d %s\r\n", $start, $line++,
                 'abcdefghijklmnopqrstuvwxyz0123456789' x 2;
         }
@@ -45,7 +45,7 @@ sub body ($bytes, $take) {
     }
 }
 
-sub send_message ($bytes) {
+sub send_message ($bytes, $dots) {
     my $sha    = Digest::SHA->new(256);
     my $client = Onward::Test::Client->hello($postfix->port('front'),
         timeout => seconds(90));
@@ -53,7 +53,7 @@ sub send_message ($bytes) {
     $client->cmd('RCPT TO:<fwd.big@public.example>');
     $client->cmd('DATA');
     $client->send($head);
-    body($bytes, sub ($piece) {
+    body($bytes, $dots, sub ($piece) {
         $sha->add($piece);
         $client->send(Onward::Test::Client::stuff($piece));
     });
@@ -73,14 +73,14 @@ sub arrived ($sum) {
 }
 
 # Once, so that what is allocated once is.
-my ($reply, $sum) = send_message(300_000);
+my ($reply, $sum) = send_message(300_000, 1);
 like $reply, qr/^250 .*queued as/, 'a message larger than the memory window';
 ok arrived($sum), '... arrives';
 $sink->clear;
 
 my $before = $onward->memory('VmRSS');
 my $peak   = $onward->reset_peak;
-($reply, $sum) = send_message(50 * 1024 * 1024);
+($reply, $sum) = send_message(50 * 1024 * 1024, 1);
 like $reply, qr/^250 .*queued as/, 'a message of 50 MB is accepted';
 my $growth = $onward->memory($peak ? 'VmHWM' : 'VmRSS') - $before;
 note "resident memory: $before KiB before, $growth KiB more at its peak";
@@ -94,6 +94,12 @@ SKIP: {
     my ($verdict) = dkimpy($data, $onward->dns);
     is $verdict->{result}, 'pass', 'its signature is good';
 }
+$sink->clear;
+
+# Without dots it goes from the file to the socket.
+($reply, $sum) = send_message(20 * 1024 * 1024, 0);
+like $reply, qr/^250 .*queued as/, 'one that has no dots to double is accepted';
+ok arrived($sum), '... arrives';
 
 is_deeply [glob $onward->dir . '/state/*'], [], 'no file is left in the spool';
 my @open = grep {/deleted/} map { readlink // '' }

@@ -195,6 +195,20 @@ to_upstream(void *ctx, unsigned i, struct slice octets)
     }
 }
 
+static size_t
+file_to_upstream(void *ctx, unsigned i, int fd, uint64_t offset, size_t length)
+{
+    char octets[512];
+    size_t size = length < sizeof(octets) ? length : sizeof(octets);
+
+    if (offset % 3 == 0) /* the socket is full */
+        return 0;
+    if (pread(fd, octets, size, (off_t)offset) != (ssize_t)size)
+        abort();
+    to_upstream(ctx, i, (struct slice){ octets, size });
+    return size;
+}
+
 static void
 close_up(struct upstream *up)
 {
@@ -271,8 +285,9 @@ finish(void *ctx)
 }
 
 static const struct relay_ops ops = {
-    to_client, dial, to_upstream,    drop,           release,  look_up,
-    store,     sign, client_present, upstream_quiet, deadline, finish,
+    to_client, dial,  to_upstream, file_to_upstream, drop,           release,
+    look_up,   store, sign,        client_present,   upstream_quiet, deadline,
+    finish,
 };
 
 /* ---- configuration ---- */
@@ -572,6 +587,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     relay_free(w.session);
     if (w.shared.spool.used != 0 || w.shared.spool.in_memory != 0)
         abort();
+    spool_files_drop(&w.shared.spool.files);
     for (unsigned i = 0; i < UPSTREAMS; i++) {
         buf_free(&w.up[i].line);
         buf_free(&w.up[i].reply);

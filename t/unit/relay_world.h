@@ -39,6 +39,8 @@ struct world {
     unsigned unread; /* bits: octets of that upstream were not delivered yet */
     bool no_srs;     /* the usual groups without srs */
     unsigned deadline;
+    unsigned file_calls; /* of file_to_upstream */
+    uint64_t file_octets;
     char directory[64];
 };
 

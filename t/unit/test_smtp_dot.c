@@ -382,6 +382,34 @@ encode_bytewise(void **state)
     encode(*state, 1);
 }
 
+/* What was sent past it ended anywhere in a line; what follows goes on there.
+ */
+static void
+encode_behind(void **state)
+{
+    static const struct {
+        char last;
+        struct slice content, wire;
+    } behind[] = {
+        { 'x', SLICE(".\r\n"), SLICE(".\r\n.\r\n") },
+        { '\r', SLICE("\n.a\r\n"), SLICE("\n..a\r\n.\r\n") },
+        { '\n', SLICE(".a\r\n"), SLICE("..a\r\n.\r\n") },
+        { '\n', SLICE(""), SLICE(".\r\n") },
+        { 'x', SLICE(""), SLICE("\r\n.\r\n") },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(behind) / sizeof(behind[0]); i++) {
+        struct dot_encoder encoder = { 0 };
+        struct buf out = { 0 };
+        dot_encode_behind(&encoder, behind[i].last);
+        assert_true(dot_encode(&encoder, behind[i].content, &out));
+        dot_finish(&encoder, &out);
+        assert_slice(buf_slice(&out), behind[i].wire);
+        buf_free(&out);
+    }
+}
+
 static void
 assert_aborts(size_t row, size_t pad, struct slice first, struct slice second)
 {
@@ -433,7 +461,7 @@ ambiguous_content_aborts(void **state)
 int
 main(void)
 {
-    struct CMUnitTest tests[4 * ROWS + 2 * ENCODED + 10] = { 0 };
+    struct CMUnitTest tests[4 * ROWS + 2 * ENCODED + 11] = { 0 };
     size_t n = 0;
 
     for (size_t i = 0; i < ROWS; i++) {
@@ -459,6 +487,7 @@ main(void)
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_long_line_of_spaces);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(short_lines_do_not_add_up);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(no_memory_uses_nothing);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(encode_behind);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(ambiguous_content_aborts);
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return _cmocka_run_group_tests("dot", tests, n, NULL, NULL);
