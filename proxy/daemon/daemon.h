@@ -10,6 +10,7 @@
 #include "conn.h"
 #include "http.h"
 #include "process.h"
+#include "lane.h"
 #include "link.h"
 #include "listener.h"
 #include "logsink.h"
@@ -50,6 +51,7 @@ struct daemon {
     struct reload reload;
     struct descriptors descriptors;
     struct signpace signpace;
+    struct lane lane;
 
     uv_signal_t hangup, terminate, interrupt;
     uv_timer_t drain;    /* timeouts.drain */

@@ -19,6 +19,7 @@ enum {
     MMAP_FROM = 512 * 1024, /* what is larger goes back when it is freed */
     TRIM_FROM = 1024 * 1024,
     ARENAS = 2,
+    THREADS_MAX = 1024,
 };
 
 static void
@@ -35,7 +36,7 @@ raise_descriptors(void)
 }
 
 /* One thread more than processors: a reload, which takes one for long, must
- * not hold up signing. */
+ * not hold up signing. An administrator's own choice stands. */
 static void
 choose_threads(void)
 {
@@ -43,6 +44,18 @@ choose_threads(void)
 
     snprintf(text, sizeof(text), "%ld", sysconf(_SC_NPROCESSORS_ONLN) + 1);
     setenv("UV_THREADPOOL_SIZE", text, 0);
+}
+
+unsigned
+process_threads(void)
+{
+    const char *text = getenv("UV_THREADPOOL_SIZE");
+    long threads = text != NULL ? strtol(text, NULL, 10) : 0;
+
+    /* As libuv reads it. */
+    return threads < 1             ? 1
+           : threads > THREADS_MAX ? THREADS_MAX
+                                   : (unsigned)threads;
 }
 
 void

@@ -31,6 +31,9 @@ void descriptors_measure(struct descriptors *descriptors);
 bool descriptors_suffice(struct daemon *daemon);
 bool descriptors_suffice_for_warm(struct daemon *daemon);
 
+/* Of libuv's pool. */
+unsigned process_threads(void);
+
 /* Descriptors that are open now. */
 size_t descriptors_open(void);
 

@@ -214,6 +214,7 @@ init(struct daemon *daemon, const struct cli *cli, struct conf *conf)
     daemon->lookups = lookups_open(daemon);
     daemon->senders = senders_open(daemon, conf);
     link_later_open(daemon);
+    lane_open(&daemon->lane, loop, process_threads());
     uv_timer_init(loop, &daemon->retry);
     daemon->retry.data = daemon;
     uv_timer_init(loop, &daemon->drain);
@@ -241,6 +242,7 @@ end(struct daemon *daemon)
     stats_close(daemon->stats);
     upstreams_abandon(&daemon->upstreams);
     link_later_close(daemon);
+    lane_close(&daemon->lane);
     notify_close(&daemon->notify);
     uv_close((uv_handle_t *)&daemon->retry, NULL);
     uv_close((uv_handle_t *)&daemon->drain, NULL);

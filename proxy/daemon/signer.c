@@ -7,11 +7,15 @@
 #include <time.h>
 
 enum {
-    QUICK_BITS = 2048
+    QUICK_BITS = 2048,
+    LONG_CONTENT = 4 * 1024 * 1024 /* octets; 3 ms and more */
 };
 
 struct signing {
-    uv_work_t request;
+    union {
+        uv_work_t request;
+        struct lane_work lane; /* of what takes long */
+    } on;
     struct relay_sign_job *job;
     struct link *link;
     struct signpace_work work;
@@ -38,14 +42,14 @@ sign(struct relay_sign_job *job)
     return processor_time() - before;
 }
 
+/* What is to be done; *takes_long: in the lane of such work. */
 static struct signpace_work
-work_of(const struct relay_sign_job *job)
+work_of(const struct relay_sign_job *job, bool *takes_long)
 {
-    struct signpace_work work = {
-        .octets = job->spool->length,
-        .slow = job->spool->length > job->spool->memory.len,
-    };
+    const struct mail_spool *spool = job->spool;
+    struct signpace_work work = { .octets = spool->length };
 
+    *takes_long = spool->length > LONG_CONTENT;
     for (size_t i = 0; i < job->part_count; i++)
         for (size_t k = 0; k < job->parts[i].key_count; k++) {
             const struct dkim_key *key = job->parts[i].keys[k];
@@ -54,27 +58,24 @@ work_of(const struct relay_sign_job *job)
             else if (key->bits <= QUICK_BITS)
                 work.rsa++;
             else
-                work.slow = true;
+                *takes_long = true;
         }
+    work.slow = *takes_long || spool->length > spool->memory.len;
     return work;
 }
 
 static void
-on_thread(uv_work_t *request)
+run(struct signing *signing)
 {
-    struct signing *signing = request->data;
-
     signing->spent = sign(signing->job);
 }
 
 static void
-on_done(uv_work_t *request, int status)
+done(struct signing *signing)
 {
-    struct signing *signing = request->data;
     struct link *link = signing->link;
     struct signpace *pace = &link->daemon->signpace;
 
-    (void)status; /* we never cancel */
     signpace_back(pace, &signing->work);
     signpace_learn(pace, &signing->work, signing->spent);
     stats_signed(link->daemon->stats, uv_hrtime() - signing->started);
@@ -82,11 +83,37 @@ on_done(uv_work_t *request, int status)
     link_signed(link);
 }
 
+static void
+on_thread(uv_work_t *request)
+{
+    run(request->data);
+}
+
+static void
+on_done(uv_work_t *request, int status)
+{
+    (void)status; /* we never cancel */
+    done(request->data);
+}
+
+static void
+run_in_lane(struct lane_work *work)
+{
+    run((struct signing *)work);
+}
+
+static void
+done_in_lane(struct lane_work *work)
+{
+    done((struct signing *)work);
+}
+
 bool
 signer_start(struct daemon *daemon, struct relay_sign_job *job,
              struct link *link)
 {
-    struct signpace_work work = work_of(job);
+    bool takes_long;
+    struct signpace_work work = work_of(job, &takes_long);
     uint64_t started = uv_hrtime();
 
     if (signpace_take(&daemon->signpace, &work, started)) {
@@ -98,8 +125,14 @@ signer_start(struct daemon *daemon, struct relay_sign_job *job,
     *signing = (struct signing){
         .job = job, .link = link, .work = work, .started = started
     };
-    signing->request.data = signing;
     link_job_started(link);
-    uv_queue_work(&daemon->loop, &signing->request, on_thread, on_done);
+    if (takes_long) {
+        signing->on.lane.run = run_in_lane;
+        signing->on.lane.done = done_in_lane;
+        lane_add(&daemon->lane, &signing->on.lane);
+    } else {
+        signing->on.request.data = signing;
+        uv_queue_work(&daemon->loop, &signing->on.request, on_thread, on_done);
+    }
     return false;
 }

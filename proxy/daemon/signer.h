@@ -1,5 +1,5 @@
-/* Signing: what is quick on the loop, all else on libuv's thread pool
- * (signpace.h). */
+/* Signing: what is quick on the loop (signpace.h), all else on libuv's thread
+ * pool, and there what takes long in a lane of its own (lane.h). */
 #ifndef ONWARD_SIGNER_H
 #define ONWARD_SIGNER_H
 
