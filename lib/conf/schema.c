@@ -148,9 +148,11 @@ const struct conf_setting conf_settings[] = {
     { "limits.header_size", CONF_SIZE, "1M", NULL, 1, GIB,
       "Octets of the header section of a message." },
     { "limits.message_memory", CONF_SIZE, "256K", NULL, 1, GIB,
-      "Octets of a message that are kept in memory; the rest is spooled." },
+      "Octets of a message that are kept in memory; a larger one goes to an "
+      "unlinked file." },
     { "limits.spool_total", CONF_SIZE, "1G", NULL, 1, 1024 * 1024 * GIB,
-      "Octets of all spooled messages." },
+      "Octets of all such files. Up to an eighth of it more, at most 32M, is "
+      "kept for the next messages and given back when none come." },
 
     { "state_directory", CONF_STRING, "/var/lib/onward", NULL, 1, ANY,
       "Spool files and the store of long senders." },
