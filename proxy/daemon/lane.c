@@ -6,6 +6,7 @@
 enum {
     PATIENCE = 25, /* ms in the idle class, waiting included */
     AGAIN = 5,     /* ms until who was hurried is hurried again */
+    LEFT = 2,      /* threads */
     MS = 1000000   /* ns */
 };
 
@@ -136,8 +137,8 @@ lane_open(struct lane *lane, uv_loop_t *loop, unsigned threads)
 {
     uv_thread_t trial;
 
-    *lane =
-        (struct lane){ .loop = loop, .width = threads > 1 ? threads - 1 : 1 };
+    *lane = (struct lane){ .loop = loop,
+                           .width = threads > LEFT ? threads - LEFT : 1 };
     TAILQ_INIT(&lane->waiting);
     TAILQ_INIT(&lane->running);
     uv_mutex_init(&lane->mutex);

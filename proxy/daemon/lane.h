@@ -2,13 +2,14 @@
  * Long work for the thread pool, such as RSA-4096, kept from standing in the
  * way of short work: there, and on the processors.
  *
- * One thread of the pool is always left to the others. And where the process
- * may come back from it, a thread does long work in the idle class: whatever
- * else wants its processor gets it at once, the loop, Postfix, anybody; not
- * only when a time slice is over, which is 3 ms. On a machine that has no idle
- * moment it would never be done, so what has waited for 25 ms is made a thread
- * like all others. A thread of its own sees to that, not the loop: which may
- * just then be waiting for a lock of malloc that the idle one holds.
+ * Two threads of the pool are always left: for a reload, and for the others.
+ * And where the process may come back from it, a thread does long work in the
+ * idle class: whatever else wants its processor gets it at once, the loop,
+ * Postfix, anybody; not only when a time slice is over, which is 3 ms. On a
+ * machine that has no idle moment it would never be done, so what has waited
+ * for 25 ms is made a thread like all others. A thread of its own sees to that,
+ * not the loop: which may just then be waiting for a lock of malloc that the
+ * idle one holds.
  */
 #ifndef ONWARD_LANE_H
 #define ONWARD_LANE_H

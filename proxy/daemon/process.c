@@ -35,14 +35,15 @@ raise_descriptors(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* One thread more than processors: a reload, which takes one for long, must
- * not hold up signing. An administrator's own choice stands. */
+/* Two threads more than processors: a reload, which takes one for long, and
+ * what takes long to sign (lane.h) must not hold up what does not. An
+ * administrator's own choice stands. */
 static void
 choose_threads(void)
 {
     char text[24];
 
-    snprintf(text, sizeof(text), "%ld", sysconf(_SC_NPROCESSORS_ONLN) + 1);
+    snprintf(text, sizeof(text), "%ld", sysconf(_SC_NPROCESSORS_ONLN) + 2);
     setenv("UV_THREADPOOL_SIZE", text, 0);
 }
 
