@@ -107,12 +107,27 @@ note_pickup(struct wish *wish)
                SLICE_ARG(there));
 }
 
+/* For hosts without 8BITMIME smtp(8) makes quoted-printable of 8-bit mail,
+ * which is no longer what was signed. */
+static void
+keep_signatures(struct wish *wish)
+{
+    static const char name[] = "disable_mime_output_conversion";
+
+    if (wish->conf->dkim.key_directory.len != 0 &&
+        postconf_knows(wish->before, name) &&
+        !postconf_is_yes(postconf_value(wish->before, name)))
+        wish_main(wish, name, SLICE_OF("yes"),
+                  "8-bit mail leaves as it was signed");
+}
+
 void
 wish_make(struct wish *wish)
 {
     look_for_collisions(wish);
     wish_fronts(wish);
     wish_domains(wish);
+    keep_signatures(wish);
     wish_back(wish); /* adds services: the fronts are no longer valid */
     note_pickup(wish);
 }

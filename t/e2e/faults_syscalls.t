@@ -30,6 +30,7 @@ my %errors = (
     openat     => [qw(ENOSPC EROFS EACCES EMFILE ENFILE EOPNOTSUPP EINTR)],
     pwrite64   => [qw(ENOSPC EDQUOT EIO EINTR)],
     pread64    => [qw(EIO EINTR)],
+    sendfile   => [qw(EAGAIN EPIPE ECONNRESET EIO EINVAL EINTR ENOMEM)],
     setsockopt => [qw(ENOBUFS ENOPROTOOPT)],
     getsockopt => [qw(ENOBUFS)],
     shutdown   => [qw(ENOTCONN)],
@@ -48,7 +49,7 @@ my $onward   = Onward::Test::Daemon->new(
     settings => 'limits = { message_memory = "4K"; };',
 )->start;
 my $content = "From: alice\@sender.example\r\nSubject: fault\r\n\r\n"
-    . join '', map { sprintf "line %05d of the body\r\n", $_ } 1 .. 3000;
+    . join '', map { sprintf "line %05d of the body\r\n", $_ } 1 .. 6000;
 my @to = qw(fwd.x@public.example bob@public.example);
 
 # strace on the running daemon: its pid and what it writes.

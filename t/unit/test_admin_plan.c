@@ -267,6 +267,41 @@ goes_and_comes_back(void **state)
     arena_free(&arena);
 }
 
+/* What smtp(8) would make of 8-bit mail is not what was signed. */
+static void
+eight_bit_mail_stays_as_signed(void **state)
+{
+    static const struct {
+        const char *keys, *set;
+        bool wanted;
+    } cases[] = {
+        { "/etc/onward/dkim", "disable_mime_output_conversion = no\n", true },
+        { "/etc/onward/dkim", "disable_mime_output_conversion = yes\n", false },
+        { "", "disable_mime_output_conversion = no\n", false },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct arena arena = { 0 };
+        struct conf conf = admin_conf(&arena);
+        struct plan_input input = {
+            .goal = PLAN_APPLY,
+            .conf = &conf,
+            .postfix = admin_postfix(&arena, "", cases[i].set),
+        };
+        struct plan plan;
+        struct buf script = { 0 };
+        conf.dkim.key_directory = slice_from(cases[i].keys);
+        assert_true(plan_make(&input, &plan));
+        plan_print(&plan, (struct slice){ 0 }, &script);
+        contains(buf_cstr(&script), "disable_mime_output_conversion = yes",
+                 cases[i].wanted);
+        buf_free(&script);
+        plan_free(&plan);
+        arena_free(&arena);
+    }
+}
+
 static void
 refuses_a_damaged_state(void **state)
 {
@@ -298,7 +333,7 @@ refuses_a_damaged_state(void **state)
 int
 main(void)
 {
-    struct CMUnitTest tests[2 * ROWS + 1] = { 0 };
+    struct CMUnitTest tests[2 * ROWS + 2] = { 0 };
 
     for (size_t i = 0; i < ROWS; i++) {
         void *row = (void *)(uintptr_t)&rows[i];
@@ -310,6 +345,8 @@ main(void)
     }
     tests[2 * ROWS] =
         (struct CMUnitTest)cmocka_unit_test(refuses_a_damaged_state);
+    tests[2 * ROWS + 1] =
+        (struct CMUnitTest)cmocka_unit_test(eight_bit_mail_stays_as_signed);
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
