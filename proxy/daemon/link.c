@@ -216,11 +216,22 @@ on_upstream_sent(struct upstream *up)
     link_settle(up->owner);
 }
 
+static void
+on_upstream_handed(struct upstream *up, struct upstream *free)
+{
+    struct link *link = up->owner;
+
+    TAILQ_REMOVE(&link->upstreams, up, among);
+    TAILQ_INSERT_TAIL(&link->upstreams, free, among);
+    link_settle_later(link);
+}
+
 const struct upstream_user link_upstream_events = {
     .on_open = on_upstream_open,
     .on_octets = on_upstream_octets,
     .on_lost = on_upstream_lost,
     .on_sent = on_upstream_sent,
+    .on_handed = on_upstream_handed,
 };
 
 void

@@ -30,6 +30,9 @@ deliver_notices(struct link *link)
         relay_on_upstream_open(link->session, outbound, &up->known,
                                daemon_now());
         break;
+    case UPSTREAM_GREETS:
+        relay_on_upstream_open(link->session, outbound, NULL, daemon_now());
+        break;
     case UPSTREAM_FAILED:
         TAILQ_REMOVE(&link->upstreams, up, among);
         upstream_drop(up);
@@ -127,8 +130,8 @@ link_keep_fresh(struct link *link)
     link->fresh = (struct slice){ 0 };
 }
 
-static void
-settle_later(struct link *link)
+void
+link_settle_later(struct link *link)
 {
     struct daemon *daemon = link->daemon;
 
@@ -178,11 +181,11 @@ settle_open(struct link *link)
     link_keep_fresh(link);
     conn_flush(&link->client);
     if (link->client.broken && !link->client_told && link_is_live(link)) {
-        settle_later(link);
+        link_settle_later(link);
         return;
     }
     if (windows == WINDOWS)
-        settle_later(link);
+        link_settle_later(link);
     if (link_is_live(link))
         steer_reading(link);
 }

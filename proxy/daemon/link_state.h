@@ -56,6 +56,7 @@ bool link_is_live(const struct link *link);
 /* Before it is offered octets. */
 void link_warm(struct link *link);
 void link_settle(struct link *link);
+void link_settle_later(struct link *link); /* in this round of the loop */
 /* Keep what the session did not use of a read: the scratch is somebody
  * else's next. */
 void link_keep_fresh(struct link *link);

@@ -23,6 +23,8 @@ upstreams_init(struct upstreams *pool, struct daemon *daemon)
     *pool = (struct upstreams){ .daemon = daemon };
     TAILQ_INIT(&pool->all);
     TAILQ_INIT(&pool->idle);
+    TAILQ_INIT(&pool->waiting);
+    TAILQ_INIT(&pool->spare);
 }
 
 static void
@@ -33,6 +35,32 @@ contacted(struct upstreams *pool, bool up)
 }
 
 /* ---- dialling ---------------------------------------------------------- */
+
+/* What is handed on meanwhile is for those that have dialled. */
+static void
+wait_for_greeting(struct upstream *up)
+{
+    if (up->user->on_handed == NULL)
+        return;
+    up->waits = true;
+    TAILQ_INSERT_TAIL(&up->pool->waiting, up, waiting);
+}
+
+static void
+stop_waiting(struct upstream *up)
+{
+    if (!up->waits)
+        return;
+    up->waits = false;
+    TAILQ_REMOVE(&up->pool->waiting, up, waiting);
+}
+
+static void
+take_from_spare(struct upstream *up)
+{
+    up->spare = false;
+    TAILQ_REMOVE(&up->pool->spare, up, among);
+}
 
 static void
 take_from_idle(struct upstream *up)
@@ -60,6 +88,25 @@ find_idle(struct upstreams *pool, struct slice address)
         struct upstream *next = TAILQ_NEXT(up, among);
         if (has_address(up, address)) {
             if (conn_is_quiet(&up->conn))
+                return up;
+            upstream_drop(up);
+        }
+        up = next;
+    }
+    return NULL;
+}
+
+/* One whose greeting somebody else waited for. */
+static struct upstream *
+find_spare(struct upstreams *pool, struct slice address)
+{
+    struct upstream *up = TAILQ_FIRST(&pool->spare);
+
+    while (up != NULL) {
+        struct upstream *next = TAILQ_NEXT(up, among);
+        if (has_address(up, address)) {
+            if (up->state == UPSTREAM_CONNECTING ||
+                conn_peer_present(&up->conn))
                 return up;
             upstream_drop(up);
         }
@@ -99,6 +146,22 @@ dial_new(struct upstreams *pool, const struct conf *conf)
     return up;
 }
 
+/* up may be NULL. While it is connecting its timer goes on. */
+static struct upstream *
+take_spare(struct upstream *up)
+{
+    if (up == NULL)
+        return NULL;
+    take_from_spare(up);
+    if (up->state == UPSTREAM_SPARE) {
+        uv_timer_stop(&up->timer);
+        up->state = UPSTREAM_OPEN;
+        up->notice = UPSTREAM_GREETS;
+        conn_read(&up->conn);
+    }
+    return up;
+}
+
 struct upstream *
 upstreams_dial(struct upstreams *pool, const struct conf *conf,
                enum relay_dial how, const struct upstream_user *user,
@@ -119,12 +182,17 @@ upstreams_dial(struct upstreams *pool, const struct conf *conf,
         take_from_idle(up);
         up->state = UPSTREAM_OPEN;
         up->notice = UPSTREAM_REUSED;
-    } else {
-        up = dial_new(pool, conf);
+    } else if (how == RELAY_DIAL_ANY && user->on_handed != NULL) {
+        up = take_spare(find_spare(pool, conf->upstream.address.text));
     }
+    if (up == NULL)
+        up = dial_new(pool, conf);
     up->user = user;
     up->owner = owner;
     pool->used_count++;
+    if (how == RELAY_DIAL_ANY && up->notice != UPSTREAM_REUSED &&
+        up->notice != UPSTREAM_FAILED)
+        wait_for_greeting(up);
     return up;
 }
 
@@ -134,6 +202,7 @@ disown(struct upstream *up)
     if (up->user != NULL)
         up->pool->used_count--;
     up->user = NULL;
+    stop_waiting(up);
 }
 
 static void
@@ -145,6 +214,15 @@ lost(struct upstream *up, enum relay_lost how)
     if (user != NULL)
         user->on_lost(up, how);
     upstream_drop(up);
+}
+
+/* Its greeting stays where it is until somebody wants it. */
+static void
+keep_spare(struct upstream *up)
+{
+    conn_hold(&up->conn);
+    up->state = UPSTREAM_SPARE;
+    uv_timer_start(&up->timer, on_timer, up->keep_for, 0);
 }
 
 static void
@@ -162,6 +240,10 @@ on_connected(uv_connect_t *request, int status)
     }
     uv_timer_stop(&up->timer);
     conn_no_delay(&up->conn);
+    if (up->spare) {
+        keep_spare(up);
+        return;
+    }
     up->state = UPSTREAM_OPEN;
     conn_read(&up->conn);
     up->user->on_open(up);
@@ -181,6 +263,7 @@ on_timer(uv_timer_t *timer)
         lost(up, RELAY_LOST_CLOSED);
         break;
     case UPSTREAM_IDLE:
+    case UPSTREAM_SPARE:
         upstream_quit(up);
         break;
     case UPSTREAM_LEAVING:
@@ -200,6 +283,7 @@ on_octets(struct conn *conn, struct slice octets)
 
     switch (up->state) {
     case UPSTREAM_OPEN:
+        stop_waiting(up);
         up->user->on_octets(up, octets);
         break;
     case UPSTREAM_IDLE: /* nobody asked: of no use any more */
@@ -207,6 +291,7 @@ on_octets(struct conn *conn, struct slice octets)
         break;
     case UPSTREAM_LEAVING: /* the 221 */
     case UPSTREAM_CONNECTING:
+    case UPSTREAM_SPARE: /* is not read */
     case UPSTREAM_CLOSED:
         break;
     }
@@ -278,6 +363,8 @@ upstream_drop(struct upstream *up)
         return;
     if (up->state == UPSTREAM_IDLE)
         take_from_idle(up);
+    if (up->spare)
+        take_from_spare(up);
     up->state = UPSTREAM_CLOSED;
     disown(up);
     TAILQ_REMOVE(&pool->all, up, all);
@@ -292,6 +379,8 @@ upstream_quit(struct upstream *up)
 {
     if (up->state == UPSTREAM_IDLE)
         take_from_idle(up);
+    if (up->spare)
+        take_from_spare(up);
     disown(up);
     if (up->state == UPSTREAM_CONNECTING || up->conn.broken || up->conn.ended) {
         upstream_drop(up);
@@ -303,6 +392,41 @@ upstream_quit(struct upstream *up)
     /* Upstream closes first, so that the port is not ours in TIME_WAIT. */
     conn_read(&up->conn);
     uv_timer_start(&up->timer, on_timer, LEAVE_TIME, 0);
+}
+
+/* In the place of one that waits for its greeting. */
+static void
+hand_over(struct upstream *up, struct upstream *waiting, unsigned keep_for)
+{
+    struct upstreams *pool = up->pool;
+    const struct upstream_user *user = waiting->user;
+
+    up->user = user;
+    up->owner = waiting->owner;
+    up->outbound = waiting->outbound;
+    up->notice = UPSTREAM_REUSED;
+    pool->used_count++;
+    user->on_handed(waiting, up);
+    disown(waiting);
+    waiting->owner = NULL;
+    waiting->notice = UPSTREAM_NOTHING;
+    waiting->keep_for = keep_for;
+    waiting->spare = true;
+    TAILQ_INSERT_TAIL(&pool->spare, waiting, among);
+    if (waiting->state == UPSTREAM_OPEN)
+        keep_spare(waiting);
+}
+
+static struct upstream *
+find_waiting(const struct upstream *up)
+{
+    struct upstream *waiting;
+
+    for (waiting = TAILQ_FIRST(&up->pool->waiting); waiting != NULL;
+         waiting = TAILQ_NEXT(waiting, waiting))
+        if (strcmp(waiting->address, up->address) == 0)
+            return waiting;
+    return NULL;
 }
 
 void
@@ -322,6 +446,11 @@ upstream_release(struct upstream *up, const struct smtp_ehlo *ehlo,
     up->owes_writable = false;
     up->notice = UPSTREAM_NOTHING;
     up->known = *ehlo;
+    struct upstream *waiting = find_waiting(up);
+    if (waiting != NULL && conn_is_quiet(&up->conn)) {
+        hand_over(up, waiting, idle_timeout);
+        return;
+    }
     up->state = UPSTREAM_IDLE;
     TAILQ_INSERT_HEAD(&pool->idle, up, among);
     pool->idle_count++;
@@ -333,7 +462,8 @@ upstreams_empty(struct upstreams *pool)
 {
     struct upstream *up;
 
-    while ((up = TAILQ_FIRST(&pool->idle)) != NULL)
+    while ((up = TAILQ_FIRST(&pool->idle)) != NULL ||
+           (up = TAILQ_FIRST(&pool->spare)) != NULL)
         upstream_quit(up);
 }
 
@@ -344,7 +474,8 @@ upstreams_shed(struct upstreams *pool)
 
     for (up = TAILQ_FIRST(&pool->all); up != NULL; up = next) {
         next = TAILQ_NEXT(up, all);
-        if (up->state == UPSTREAM_IDLE || up->state == UPSTREAM_LEAVING)
+        if (up->state == UPSTREAM_IDLE || up->state == UPSTREAM_LEAVING ||
+            up->spare)
             upstream_drop(up);
     }
 }
