@@ -1,7 +1,7 @@
 #include "statusview.h"
 
 #include "health.h"
-#include "json.h"
+#include "base.h"
 
 /* ---- JSON --------------------------------------------------------------- */
 

@@ -11,7 +11,7 @@
 #define ONWARD_SRS_H
 
 #include "base.h"
-#include "path.h"
+#include "smtp.h"
 
 enum srs_mac {
     SRS_MAC_SHA256,

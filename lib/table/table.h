@@ -9,7 +9,7 @@
 #define ONWARD_TABLE_H
 
 #include "base.h"
-#include "path.h"
+#include "smtp.h"
 
 /* ---- one table --------------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 #include "entries.h"
 
-#include "reply.h"
+#include "smtp.h"
 
 #include <string.h>
 
