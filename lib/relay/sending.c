@@ -89,7 +89,7 @@ send_window(struct relay_session *s, struct outbound *o)
 }
 
 /*
- * The final dot (V3 of the invariants in detail): the client's content was
+ * The final dot (I1, I2): the client's content was
  * complete and without fault, all of it was read back and written, upstream
  * has said nothing unasked, and the client is still there.
  */

@@ -84,7 +84,7 @@ struct outbound {
     bool redialled;
     bool rebuild;   /* the envelope upstream is not the one we want */
     bool replaying; /* it is being built a second time, before DATA */
-    /* The group (DESIGN 2, 4). */
+    /* The group (lib/README, section 4). */
     struct slice reverse_path;
     bool leaves;
     struct slice srs_domain;

@@ -1,26 +1,7 @@
 /*
  * Runs the conversations of t/dialogue/ against a relay session, with no
- * socket anywhere. A file is its own description:
- *
- *   # what it shows                 first line
- *   conf: TEXT                      configuration; a group replaces the usual
- *   listener: NAME                  mx unless told otherwise
- *   welcome: overloaded|stressed|draining
- *   clock: SECONDS                  1767225600 (2026-01-01) otherwise
- *   C: LINE       the client sends LINE CRLF; \r \n \0 \xHH are octets
- *   C- OCTETS     the same without CRLF
- *   S: LINE       we answer LINE; a * stands for anything
- *   U> LINE       upstream gets LINE (U1> for the second connection)
- *   U< LINE       upstream says LINE CRLF; U<- without CRLF
- *   ! EVENT       see events[] below
- *   ? EFFECT      dialled, dialled fresh, released, quit, dropped (with the
- *                 number of the connection, 0 if none), closed, looked up KEY,
- *                 stored, fetched KEY
- *   L: TEXT       a log line holds TEXT (a * stands for anything)
- *   = A R D X     transactions counted so far: accepted, rejected, deferred,
- *                 aborted
- *
- * Whatever we do must be in the file, and in its order.
+ * socket anywhere. t/README, section 3, is the language of these files. With an
+ * argument only those run whose path holds it.
  */
 #include "relay_world.h"
 
@@ -192,9 +173,14 @@ event(struct run *run, struct slice text)
         relay_on_deadline(run->world.session, run->world.now);
     } else if (slice_equal(name, SLICE_OF("wait"))) {
         uint64_t seconds = 0;
-        slice_to_u64(text, &seconds);
-        run->world.now.ms += seconds * 1000;
-        run->world.now.wall += (int64_t)seconds;
+        if (slice_ends_nocase(text, SLICE_OF("ms"))) {
+            slice_to_u64(slice_head(text, text.len - 2), &seconds);
+            run->world.now.ms += seconds;
+        } else {
+            slice_to_u64(text, &seconds);
+            run->world.now.ms += seconds * 1000;
+            run->world.now.wall += (int64_t)seconds;
+        }
     } else if (slice_equal(name, SLICE_OF("drain"))) {
         relay_on_drain(run->world.session, run->world.now);
     } else if (slice_equal(name, SLICE_OF("hold-signing"))) {
@@ -284,6 +270,24 @@ expect_counts(struct run *run, struct slice wanted)
     buf_free(&counts);
 }
 
+/* The deadline in force, as configurations write it: "30s", "100ms", "off". */
+static void
+expect_deadline(struct run *run, struct slice wanted)
+{
+    struct buf text = { 0 };
+    unsigned ms = run->world.deadline;
+
+    if (ms == 0)
+        buf_append(&text, SLICE_OF("off"));
+    else if (ms % 1000 == 0)
+        buf_printf(&text, "%us", ms / 1000);
+    else
+        buf_printf(&text, "%ums", ms);
+    if (!slice_equal(buf_slice(&text), wanted))
+        fail(run, "the deadline is", buf_slice(&text));
+    buf_free(&text);
+}
+
 static void
 step(struct run *run, struct slice line)
 {
@@ -304,6 +308,8 @@ step(struct run *run, struct slice line)
         expect_log(run, rest);
     else if (slice_starts_nocase(line, SLICE_OF("! ")))
         event(run, slice_tail(line, 2));
+    else if (slice_starts_nocase(line, SLICE_OF("? deadline ")))
+        expect_deadline(run, slice_tail(line, 11));
     else if (slice_starts_nocase(line, SLICE_OF("? ")))
         expect(run, &run->world.effects, slice_tail(line, 2), "effect");
     else if (line.ptr[0] == 'U') {

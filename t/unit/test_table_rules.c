@@ -132,7 +132,7 @@ static struct match_row {
       "b\xC3\xBC"
       "cher@public.example",
       ALIAS_HIT, "cher@p.example" },
-    /* What a stranger wrote must not route (DESIGN 10). */
+    /* What a stranger wrote must not route (lib/README, section 5). */
     { "a percent sign in a capture", "x*@public.example", NULL, "$1@p.example",
       "xa%evil.example@public.example", ALIAS_BAD_CAPTURE, NULL },
     { "an exclamation mark in a capture", "x*@public.example", NULL,
