@@ -1,8 +1,8 @@
 /*
  * One recipient, resolved: reversed if it is an SRS address of ours, expanded
  * if it is an alias, and for what leaves, the reverse-path it leaves with
- * (lib/README, section 4). Where a table or the store has to be asked, it stops and goes
- * on with the answer.
+ * (lib/README, section 4). Where a table or the store has to be asked, it stops
+ * and goes on with the answer.
  */
 #ifndef ONWARD_RELAY_EXPAND_H
 #define ONWARD_RELAY_EXPAND_H

@@ -108,9 +108,9 @@ enum smtp_server_event smtp_server_take(struct smtp_server *server,
  * The answer to MAIL, RCPT, DATA or the end of content. 2xx (354 for DATA)
  * moves the state on; anything else leaves it, but the end of content always
  * ends the transaction. A 5xx that is SMTP_REPLY_OURS counts as an error of the
- * client; 4xx and what upstream says do not (lib/README, section 5). At the last
- * error 421 follows and the state is CLOSED; likewise when DATA is refused and
- * what came with it looks like content.
+ * client; 4xx and what upstream says do not (lib/README, section 5). At the
+ * last error 421 follows and the state is CLOSED; likewise when DATA is refused
+ * and what came with it looks like content.
  */
 enum smtp_reply_origin {
     SMTP_REPLY_OURS,

@@ -249,7 +249,8 @@ check(void **state)
     arena_free(&arena);
 }
 
-/* a0 -> a1 -> ... : ten steps are allowed, eleven are not (lib/README, section 4). */
+/* a0 -> a1 -> ... : ten steps are allowed, eleven are not (lib/README, section
+ * 4). */
 static void
 chain(unsigned steps, const char *want)
 {
