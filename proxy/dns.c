@@ -1,6 +1,6 @@
 #include "dns.h"
 
-#include "dnsanswer.h"
+#include "status.h"
 
 #include <ares.h>
 #include <arpa/nameser.h>

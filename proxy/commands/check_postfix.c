@@ -1,6 +1,6 @@
 #include "check_postfix.h"
 
-#include "misfit.h"
+#include "postfix.h"
 #include "postfix_texts.h"
 
 struct reporter {

@@ -3,7 +3,7 @@
 #define ONWARD_POSTFIX_TEXTS_H
 
 #include "cli.h"
-#include "postconf.h"
+#include "postfix.h"
 
 struct postfix_texts {
     struct buf services, options, set, values, defaults;

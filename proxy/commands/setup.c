@@ -1,7 +1,7 @@
 /* `setup`: into this Postfix, and out of it again. What is to be done is
- * worked out in lib/admin; here it is shown and run. */
+ * worked out in lib/postfix; here it is shown and run. */
 #include "commands.h"
-#include "plan.h"
+#include "postfix.h"
 #include "port_owner.h"
 #include "postfix_texts.h"
 #include "setup_files.h"

@@ -1,7 +1,7 @@
 /* `trace`: the log lines of one message, from a mail log or the journal. */
 #include "commands.h"
 
-#include "trace.h"
+#include "status.h"
 
 #include <errno.h>
 #include <getopt.h>

@@ -93,7 +93,7 @@ on_shutdown(uv_shutdown_t *request, int status)
 }
 
 static void
-answer(struct http_peer *peer, enum admin_request request, struct slice path,
+answer(struct http_peer *peer, enum status_request request, struct slice path,
        bool head)
 {
     struct buf out = { 0 };
@@ -116,14 +116,14 @@ on_octets(struct conn *conn, struct slice octets)
     struct http_peer *peer = (struct http_peer *)conn;
     struct slice path = { 0 };
     bool head = false;
-    enum admin_request request;
+    enum status_request request;
 
     if (peer->answered)
         return;
     buf_append(&peer->input,
-               slice_head(octets, ADMIN_REQUEST_MAX - peer->input.len));
-    request = admin_request_parse(buf_slice(&peer->input), &path, &head);
-    if (request != ADMIN_REQUEST_MORE)
+               slice_head(octets, STATUS_REQUEST_MAX - peer->input.len));
+    request = status_request_parse(buf_slice(&peer->input), &path, &head);
+    if (request != STATUS_REQUEST_MORE)
         answer(peer, request, path, head);
 }
 

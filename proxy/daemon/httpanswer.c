@@ -1,9 +1,7 @@
 #include "httpanswer.h"
 
 #include "daemon.h"
-#include "health.h"
-#include "metrics.h"
-#include "page.h"
+#include "status.h"
 
 struct answer {
     const char *status;
@@ -21,11 +19,11 @@ say(struct answer *answer, const char *status, const char *text)
 }
 
 static void
-answer_ready(const struct admin_view *view, struct answer *answer)
+answer_ready(const struct status_view *view, struct answer *answer)
 {
     struct buf reasons = { 0 }, warnings = { 0 };
 
-    if (admin_ready(view, &reasons, &warnings))
+    if (status_ready(view, &reasons, &warnings))
         say(answer, "200 OK", "ready\n");
     else
         say(answer, "503 Service Unavailable", "not ready\n");
@@ -44,7 +42,7 @@ static void
 answer_get(struct daemon *daemon, struct slice path, struct answer *answer)
 {
     struct arena arena = { 0 };
-    struct admin_view view;
+    struct status_view view;
 
     answer->status = "200 OK";
     if (slice_equal(path, SLICE_OF("/healthz"))) {
@@ -56,15 +54,15 @@ answer_get(struct daemon *daemon, struct slice path, struct answer *answer)
         answer_ready(&view, answer);
     } else if (slice_equal(path, SLICE_OF("/metrics"))) {
         answer->type = "text/plain; version=0.0.4; charset=utf-8";
-        admin_metrics(&view, &answer->body);
+        status_metrics(&view, &answer->body);
     } else if (slice_equal(path, SLICE_OF("/status"))) {
         answer->type = "application/json";
-        admin_status_json(&view, &answer->body);
+        status_json(&view, &answer->body);
     } else if (slice_equal(path, SLICE_OF("/status.txt"))) {
-        admin_status_text(&view, &answer->body);
+        status_text(&view, &answer->body);
     } else if (slice_equal(path, SLICE_OF("/"))) {
         answer->type = "text/html; charset=utf-8";
-        admin_page(&view, &answer->body);
+        status_page(&view, &answer->body);
     } else {
         say(answer, "404 Not Found",
             "there are /, /metrics, /healthz, /readyz and /status\n");
@@ -73,28 +71,28 @@ answer_get(struct daemon *daemon, struct slice path, struct answer *answer)
 }
 
 void
-http_answer(struct daemon *daemon, enum admin_request request,
+http_answer(struct daemon *daemon, enum status_request request,
             struct slice path, bool head, struct buf *out)
 {
     struct answer answer = { .type = plain };
 
     switch (request) {
-    case ADMIN_REQUEST_GET:
+    case STATUS_REQUEST_GET:
         answer_get(daemon, path, &answer);
         break;
-    case ADMIN_REQUEST_METHOD:
+    case STATUS_REQUEST_METHOD:
         say(&answer, "405 Method Not Allowed", "GET or HEAD\n");
         break;
-    case ADMIN_REQUEST_BIG:
+    case STATUS_REQUEST_BIG:
         say(&answer, "431 Request Header Fields Too Large",
             "more than 8 KiB\n");
         break;
-    case ADMIN_REQUEST_FOREIGN:
+    case STATUS_REQUEST_FOREIGN:
         say(&answer, "403 Forbidden",
             "Host has to be an address or localhost\n");
         break;
-    case ADMIN_REQUEST_MORE:
-    case ADMIN_REQUEST_BAD:
+    case STATUS_REQUEST_MORE:
+    case STATUS_REQUEST_BAD:
         say(&answer, "400 Bad Request", "not understood\n");
         break;
     }
@@ -104,8 +102,8 @@ http_answer(struct daemon *daemon, enum admin_request request,
                "X-Content-Type-Options: nosniff\r\n"
                "Content-Security-Policy: %s\r\n"
                "Referrer-Policy: no-referrer\r\n%s\r\n",
-               answer.status, answer.type, answer.body.len, admin_page_policy,
-               request == ADMIN_REQUEST_METHOD ? "Allow: GET, HEAD\r\n" : "");
+               answer.status, answer.type, answer.body.len, status_page_policy,
+               request == STATUS_REQUEST_METHOD ? "Allow: GET, HEAD\r\n" : "");
     if (!head)
         buf_append(out, buf_slice(&answer.body));
     buf_free(&answer.body);

@@ -3,12 +3,12 @@
 #ifndef ONWARD_HTTPANSWER_H
 #define ONWARD_HTTPANSWER_H
 
-#include "httprequest.h"
+#include "status.h"
 
 struct daemon;
 
 /* The whole response, head and body. */
-void http_answer(struct daemon *daemon, enum admin_request request,
+void http_answer(struct daemon *daemon, enum status_request request,
                  struct slice path, bool head, struct buf *out);
 
 #endif

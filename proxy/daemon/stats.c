@@ -21,11 +21,11 @@ enum {
 struct stats {
     struct daemon *daemon;
     uv_timer_t timer;
-    uint64_t probed;                            /* ms */
-    struct admin_minute minutes[ADMIN_MINUTES]; /* by minute % 60 */
-    struct admin_recent recent[ADMIN_RECENT];
+    uint64_t probed;                              /* ms */
+    struct status_minute minutes[STATUS_MINUTES]; /* by minute % 60 */
+    struct status_recent recent[STATUS_RECENT];
     uint64_t transactions; /* index of the next recent one */
-    struct admin_histogram upstream_seconds, sign_seconds, message_octets;
+    struct status_histogram upstream_seconds, sign_seconds, message_octets;
     struct tablestats *tables;
     bool keys_stale;
     uint64_t keys_looked; /* ms; 0: never */
@@ -46,36 +46,36 @@ on_transaction(void *observer, const struct relay_summary *summary)
 {
     struct stats *stats = observer;
     int64_t minute = summary->at / 60;
-    struct admin_minute *m = &stats->minutes[minute % ADMIN_MINUTES];
-    struct admin_recent *r =
-        &stats->recent[stats->transactions++ % ADMIN_RECENT];
+    struct status_minute *m = &stats->minutes[minute % STATUS_MINUTES];
+    struct status_recent *r =
+        &stats->recent[stats->transactions++ % STATUS_RECENT];
 
     if (m->minute != minute)
-        *m = (struct admin_minute){ .minute = minute };
+        *m = (struct status_minute){ .minute = minute };
     m->results[summary->result]++;
 
-    *r = (struct admin_recent){ .at = summary->at,
-                                .result = summary->result,
-                                .octets = summary->octets,
-                                .recipients = summary->recipients };
+    *r = (struct status_recent){ .at = summary->at,
+                                 .result = summary->result,
+                                 .octets = summary->octets,
+                                 .recipients = summary->recipients };
     copy(r->id, sizeof(r->id), summary->id);
     copy(r->listener, sizeof(r->listener), summary->listener);
     copy(r->reason, sizeof(r->reason), slice_from(summary->reason));
-    admin_mask(summary->from, r->from, sizeof(r->from));
+    status_mask(summary->from, r->from, sizeof(r->from));
     if (summary->recipients != 0)
-        admin_mask(summary->to, r->to, sizeof(r->to));
+        status_mask(summary->to, r->to, sizeof(r->to));
 
     if (summary->octets != 0)
-        admin_observe(&stats->message_octets, (double)summary->octets);
+        status_observe(&stats->message_octets, (double)summary->octets);
     if (summary->delivered)
-        admin_observe(&stats->upstream_seconds,
-                      (double)summary->upstream_ms / 1000);
+        status_observe(&stats->upstream_seconds,
+                       (double)summary->upstream_ms / 1000);
 }
 
 void
 stats_signed(struct stats *stats, uint64_t nanoseconds)
 {
-    admin_observe(&stats->sign_seconds, (double)nanoseconds / 1e9);
+    status_observe(&stats->sign_seconds, (double)nanoseconds / 1e9);
 }
 
 struct tablestats *
@@ -110,11 +110,12 @@ on_timer(uv_timer_t *timer)
 
 /* ---- its life ----------------------------------------------------------- */
 
-static struct admin_histogram
+static struct status_histogram
 of_seconds(void)
 {
-    return (struct admin_histogram){ .bounds = admin_seconds_bounds,
-                                     .bound_count = admin_seconds_bound_count };
+    return (struct status_histogram){ .bounds = status_seconds_bounds,
+                                      .bound_count =
+                                          status_seconds_bound_count };
 }
 
 struct stats *
@@ -128,8 +129,8 @@ stats_open(struct daemon *daemon)
     stats->tables = tablestats_new();
     tablestats_attach(stats->tables, daemon->conf);
     stats->message_octets =
-        (struct admin_histogram){ .bounds = admin_octets_bounds,
-                                  .bound_count = admin_octets_bound_count };
+        (struct status_histogram){ .bounds = status_octets_bounds,
+                                   .bound_count = status_octets_bound_count };
     uv_timer_init(&daemon->loop, &stats->timer);
     stats->timer.data = stats;
     daemon->shared.on_transaction = on_transaction;
@@ -161,18 +162,18 @@ stats_free(struct stats *stats)
 
 static void
 view_listeners(const struct daemon *daemon, struct arena *arena,
-               struct admin_view *view)
+               struct status_view *view)
 {
     size_t count = daemon->listener_count;
-    struct admin_listener *list = arena_alloc(arena, count * sizeof(*list));
+    struct status_listener *list = arena_alloc(arena, count * sizeof(*list));
 
     for (size_t i = 0; i < count; i++) {
         const struct listener *l = &daemon->listeners[i];
-        list[i] = (struct admin_listener){ .name = l->conf.name,
-                                           .address = l->conf.address.text,
-                                           .role = l->conf.role,
-                                           .active = l->active,
-                                           .counters = l->counters };
+        list[i] = (struct status_listener){ .name = l->conf.name,
+                                            .address = l->conf.address.text,
+                                            .role = l->conf.role,
+                                            .active = l->active,
+                                            .counters = l->counters };
     }
     view->listeners = list;
     view->listener_count = count;
@@ -199,7 +200,7 @@ is_stale(const struct table *table)
 }
 
 static bool
-is_failing(const struct admin_view *view, struct slice spec)
+is_failing(const struct status_view *view, struct slice spec)
 {
     for (size_t i = 0; i < view->lookup_count; i++)
         if (slice_equal(view->lookups[i].spec, spec))
@@ -208,12 +209,12 @@ is_failing(const struct admin_view *view, struct slice spec)
 }
 
 static void
-add_table(const struct admin_view *view, struct admin_table *list,
+add_table(const struct status_view *view, struct status_table *list,
           size_t *count, const struct table *table, const char *use)
 {
     if (table == NULL)
         return;
-    list[(*count)++] = (struct admin_table){
+    list[(*count)++] = (struct status_table){
         .spec = table->spec,
         .use = use,
         .entries = table_count(table),
@@ -227,13 +228,13 @@ add_table(const struct admin_view *view, struct admin_table *list,
 
 static void
 view_tables(const struct conf *conf, struct arena *arena,
-            struct admin_view *view)
+            struct status_view *view)
 {
     const struct alias_list *aliases = &conf->forward.aliases;
     const struct domain_list *local = &conf->forward.local_domains;
     const struct domain_list *map = &conf->srs.domain_map;
     size_t count = 0;
-    struct admin_table *list = arena_alloc(
+    struct status_table *list = arena_alloc(
         arena, (aliases->count + local->count + map->count) * sizeof(*list));
 
     for (size_t i = 0; i < aliases->count; i++)
@@ -303,18 +304,18 @@ keys_are_stale(const struct daemon *daemon)
 }
 
 static void
-view_keys(struct stats *stats, struct arena *arena, struct admin_view *view)
+view_keys(struct stats *stats, struct arena *arena, struct status_view *view)
 {
     const struct conf *conf = stats->daemon->conf;
     const struct dkim_keyset *set = conf->dkim.keys;
     size_t count = set == NULL ? 0 : dkim_keyset_count(set);
-    struct admin_key *list = arena_alloc(arena, count * sizeof(*list));
+    struct status_key *list = arena_alloc(arena, count * sizeof(*list));
     uint64_t now = daemon_ms();
 
     for (size_t i = 0; i < count; i++) {
         const struct dkim_key *key = dkim_keyset_key(set, i);
-        list[i] = (struct admin_key){ key->domain, key->selector,
-                                      key->algorithm, key->state };
+        list[i] = (struct status_key){ key->domain, key->selector,
+                                       key->algorithm, key->state };
     }
     view->keys = list;
     view->key_count = count;
@@ -328,24 +329,25 @@ view_keys(struct stats *stats, struct arena *arena, struct admin_view *view)
 
 static void
 view_traffic(const struct stats *stats, int64_t now, struct arena *arena,
-             struct admin_view *view)
+             struct status_view *view)
 {
-    struct admin_minute *minutes =
-        arena_alloc(arena, ADMIN_MINUTES * sizeof(*minutes));
-    struct admin_recent *recent =
-        arena_alloc(arena, ADMIN_RECENT * sizeof(*recent));
-    size_t count = stats->transactions < ADMIN_RECENT
+    struct status_minute *minutes =
+        arena_alloc(arena, STATUS_MINUTES * sizeof(*minutes));
+    struct status_recent *recent =
+        arena_alloc(arena, STATUS_RECENT * sizeof(*recent));
+    size_t count = stats->transactions < STATUS_RECENT
                        ? (size_t)stats->transactions
-                       : ADMIN_RECENT;
+                       : STATUS_RECENT;
 
-    for (int64_t i = 0; i < ADMIN_MINUTES; i++) {
-        int64_t minute = now / 60 - ADMIN_MINUTES + 1 + i;
-        minutes[i] = stats->minutes[minute % ADMIN_MINUTES];
+    for (int64_t i = 0; i < STATUS_MINUTES; i++) {
+        int64_t minute = now / 60 - STATUS_MINUTES + 1 + i;
+        minutes[i] = stats->minutes[minute % STATUS_MINUTES];
         if (minutes[i].minute != minute)
-            minutes[i] = (struct admin_minute){ .minute = minute };
+            minutes[i] = (struct status_minute){ .minute = minute };
     }
     for (size_t i = 0; i < count; i++)
-        recent[i] = stats->recent[(stats->transactions - 1 - i) % ADMIN_RECENT];
+        recent[i] =
+            stats->recent[(stats->transactions - 1 - i) % STATUS_RECENT];
     view->minutes = minutes;
     view->recent = recent;
     view->recent_count = count;
@@ -366,7 +368,7 @@ count_descriptors(void)
 }
 
 static void
-view_process(struct admin_view *view)
+view_process(struct status_view *view)
 {
     struct rusage usage;
     struct rlimit limit;
@@ -384,14 +386,14 @@ view_process(struct admin_view *view)
 }
 
 void
-stats_view(struct stats *stats, struct arena *arena, struct admin_view *view)
+stats_view(struct stats *stats, struct arena *arena, struct status_view *view)
 {
     const struct daemon *daemon = stats->daemon;
     const struct conf *conf = daemon->conf;
     const struct upstreams *pool = &daemon->upstreams;
     struct relay_time now = daemon_now();
 
-    *view = (struct admin_view){
+    *view = (struct status_view){
         .version = SLICE_OF(ONWARD_VERSION),
         .revision = SLICE_OF(ONWARD_REVISION),
         .openssl = SLICE_OF(ONWARD_LIBRARIES),

@@ -7,7 +7,7 @@
 #ifndef ONWARD_STATS_H
 #define ONWARD_STATS_H
 
-#include "statusview.h"
+#include "status.h"
 
 struct daemon;
 struct stats;
@@ -24,6 +24,6 @@ struct tablestats *stats_tables(struct stats *stats);
 /* As it is now; everything in the view lives until the next event or until
  * the arena is freed. */
 void stats_view(struct stats *stats, struct arena *arena,
-                struct admin_view *view);
+                struct status_view *view);
 
 #endif

@@ -10,11 +10,11 @@ enum {
 struct tablestats {
     struct arena arena;
     struct table_meter meter;
-    struct admin_lookups list[TABLES_MAX];
+    struct status_lookups list[TABLES_MAX];
     size_t count;
 };
 
-static struct admin_lookups *
+static struct status_lookups *
 find(struct tablestats *stats, struct slice spec)
 {
     for (size_t i = 0; i < stats->count; i++)
@@ -22,10 +22,10 @@ find(struct tablestats *stats, struct slice spec)
             return &stats->list[i];
     if (stats->count == TABLES_MAX)
         return NULL;
-    struct admin_lookups *lookups = &stats->list[stats->count++];
+    struct status_lookups *lookups = &stats->list[stats->count++];
     lookups->spec = arena_copy(&stats->arena, spec);
-    lookups->seconds.bounds = admin_lookup_bounds;
-    lookups->seconds.bound_count = admin_lookup_bound_count;
+    lookups->seconds.bounds = status_lookup_bounds;
+    lookups->seconds.bound_count = status_lookup_bound_count;
     return lookups;
 }
 
@@ -33,11 +33,11 @@ void
 tablestats_looked_up(struct tablestats *stats, struct slice spec,
                      enum table_status status, uint64_t nanoseconds)
 {
-    struct admin_lookups *lookups = find(stats, spec);
+    struct status_lookups *lookups = find(stats, spec);
 
     if (lookups == NULL)
         return;
-    admin_observe(&lookups->seconds, (double)nanoseconds / 1e9);
+    status_observe(&lookups->seconds, (double)nanoseconds / 1e9);
     lookups->failing = status == TABLE_ERROR;
     if (status == TABLE_FOUND)
         lookups->hit++;
@@ -122,7 +122,7 @@ tablestats_renewed(struct tablestats *stats, const struct conf *before,
 
     for (size_t i = 0; (table = nth_table(before, i)) != NULL; i++) {
         const struct table *now = table_of(after, table->spec);
-        struct admin_lookups *lookups = find(stats, table->spec);
+        struct status_lookups *lookups = find(stats, table->spec);
         if (table != table_of(before, table->spec) || now == NULL ||
             lookups == NULL || now == table)
             continue;
@@ -136,14 +136,14 @@ tablestats_failed(struct tablestats *stats, const struct conf *conf)
     const struct table *table;
 
     for (size_t i = 0; (table = nth_table(conf, i)) != NULL; i++) {
-        struct admin_lookups *lookups = find(stats, table->spec);
+        struct status_lookups *lookups = find(stats, table->spec);
         if (lookups != NULL && table == table_of(conf, table->spec) &&
             table_is_stale(table))
             lookups->reloads_failed++;
     }
 }
 
-const struct admin_lookups *
+const struct status_lookups *
 tablestats_view(const struct tablestats *stats, size_t *count)
 {
     *count = stats->count;

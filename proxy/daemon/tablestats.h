@@ -6,7 +6,7 @@
 #define ONWARD_TABLESTATS_H
 
 #include "conf.h"
-#include "statusview.h"
+#include "status.h"
 
 struct tablestats;
 
@@ -27,7 +27,7 @@ void tablestats_renewed(struct tablestats *stats, const struct conf *before,
 void tablestats_failed(struct tablestats *stats, const struct conf *conf);
 
 /* They live as long as the stats, and change. */
-const struct admin_lookups *tablestats_view(const struct tablestats *stats,
-                                            size_t *count);
+const struct status_lookups *tablestats_view(const struct tablestats *stats,
+                                             size_t *count);
 
 #endif

@@ -1,0 +1,10 @@
+/* Everything of lib/postfix: what Postfix says of itself, and what we want of
+ * it. */
+#ifndef ONWARD_POSTFIX_H
+#define ONWARD_POSTFIX_H
+
+#include "misfit.h"
+#include "plan.h"
+#include "postconf.h"
+
+#endif
