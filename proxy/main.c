@@ -162,24 +162,32 @@ static void
 help_all(FILE *out)
 {
     fputs("usage: onward [-c FILE] COMMAND [ARGUMENT...]\n"
-          "       onward --help | --version\n\n"
+          "       onward help [COMMAND] | version\n\n"
           "Onward, a proxy for Postfix that forwards mail so that it "
           "arrives.\n\ncommands:\n",
           out);
     list_commands(out, NULL);
     fputs("\noptions:\n"
-          "  -c FILE    configuration, default /etc/onward/onward.conf\n"
-          "  --help     also behind a command\n"
-          "  --version  with those of the libraries\n",
+          "  -c FILE        configuration, default /etc/onward/onward.conf\n"
+          "  -h, --help     also after a command\n"
+          "  -V, --version  with those of the libraries\n",
           out);
 }
 
-/* --help among the arguments, but not behind "--". */
+static void
+print_version(void)
+{
+    printf("onward %s%s%s%s\n%s\n", ONWARD_VERSION,
+           ONWARD_REVISION[0] != '\0' ? " (" : "", ONWARD_REVISION,
+           ONWARD_REVISION[0] != '\0' ? ")" : "", ONWARD_LIBRARIES);
+}
+
+/* --help or -h among the arguments, but not after "--". */
 static bool
 wants_help(int argc, char **argv)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], "--help") == 0)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return true;
     return false;
 }
@@ -212,25 +220,93 @@ is_group(const char *word)
     return false;
 }
 
+/* The word of a command's name that `word` may be meant for, among the first
+ * words, or among those after `group`. NULL: none is near. */
+static struct slice
+nearest_word(const char *group, const char *word)
+{
+    struct slice best = { 0 }, typed = slice_from(word);
+    unsigned least = (unsigned)typed.len / 3 + 2;
+
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        if (group != NULL && !is_of_group(c, group))
+            continue;
+        struct slice name = slice_from(c->name);
+        struct slice first = slice_cut(&name, ' ');
+        struct slice candidate = group != NULL ? name : first;
+        unsigned d = slice_distance(typed, candidate);
+        if (d < least && candidate.len != 0) {
+            least = d;
+            best = candidate;
+        }
+    }
+    return best;
+}
+
+/* Says what argv does not name, and what may be meant. */
+static int
+refuse_command(int argc, char **argv)
+{
+    if (is_group(argv[0])) {
+        struct slice near = { 0 };
+        if (argc > 1)
+            near = nearest_word(argv[0], argv[1]);
+        if (argc == 1)
+            cli_error("%s: a subcommand is missing", argv[0]);
+        else if (near.len != 0)
+            cli_error("%s: unknown subcommand \"%s\"; did you mean \"%s "
+                      "%.*s\"?",
+                      argv[0], argv[1], argv[0], SLICE_ARG(near));
+        else
+            cli_error("%s: unknown subcommand \"%s\"", argv[0], argv[1]);
+        list_commands(stderr, argv[0]);
+        return CLI_USAGE;
+    }
+    struct slice near = nearest_word(NULL, argv[0]);
+    if (near.len != 0)
+        cli_error("%s: unknown command; did you mean \"%.*s\"?", argv[0],
+                  SLICE_ARG(near));
+    else
+        cli_error("%s: unknown command; see onward help", argv[0]);
+    return CLI_USAGE;
+}
+
+/* `help`, `help COMMAND`: argv begins with what help is wanted for. */
+static int
+help(int argc, char **argv)
+{
+    int words = 0;
+
+    if (argc == 0) {
+        help_all(stdout);
+        return CLI_OK;
+    }
+    const struct command *command = find_command(argc, argv, &words);
+    if (command != NULL)
+        help_command(command);
+    else if (is_group(argv[0]) && argc == 1)
+        list_commands(stdout, argv[0]);
+    else
+        return refuse_command(argc, argv);
+    return CLI_OK;
+}
+
 static int
 run_command(const struct cli *cli, int argc, char **argv)
 {
     int words = 0;
     const struct command *command = find_command(argc, argv, &words);
 
-    if (command == NULL && is_group(argv[0])) {
-        bool help = wants_help(argc, argv);
-        if (!help)
-            cli_error(argc > 1 ? "%s: unknown subcommand"
-                               : "%s: a subcommand is missing",
-                      argv[0]);
-        list_commands(help ? stdout : stderr, argv[0]);
-        return help ? CLI_OK : CLI_USAGE;
+    if (command == NULL && strcmp(argv[0], "help") == 0)
+        return help(argc - 1, argv + 1);
+    if (command == NULL && strcmp(argv[0], "version") == 0) {
+        print_version();
+        return CLI_OK;
     }
-    if (command == NULL) {
-        cli_error("%s: unknown command; see onward --help", argv[0]);
-        return CLI_USAGE;
-    }
+    if (command == NULL && is_group(argv[0]) && wants_help(argc, argv))
+        return help(1, argv);
+    if (command == NULL)
+        return refuse_command(argc, argv);
     argv += words - 1;
     argc -= words - 1;
     if (wants_help(argc, argv)) {
@@ -270,7 +346,7 @@ main(int argc, char **argv)
     struct cli cli = { .conf_path = "/etc/onward/onward.conf" };
     int letter;
 
-    while ((letter = getopt_long(argc, argv, "+c:", options, NULL)) != -1) {
+    while ((letter = getopt_long(argc, argv, "+c:hV", options, NULL)) != -1) {
         switch (letter) {
         case 'c':
             cli.conf_path = optarg;
@@ -279,9 +355,7 @@ main(int argc, char **argv)
             help_all(stdout);
             return close_output(CLI_OK);
         case 'V':
-            printf("onward %s%s%s%s\n%s\n", ONWARD_VERSION,
-                   ONWARD_REVISION[0] != '\0' ? " (" : "", ONWARD_REVISION,
-                   ONWARD_REVISION[0] != '\0' ? ")" : "", ONWARD_LIBRARIES);
+            print_version();
             return close_output(CLI_OK);
         default:
             return CLI_USAGE; /* getopt_long has said why */

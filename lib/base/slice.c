@@ -95,6 +95,37 @@ slice_to_u64(struct slice s, uint64_t *number)
     return true;
 }
 
+static unsigned
+least_of(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+unsigned
+slice_distance(struct slice a, struct slice b)
+{
+    unsigned d[SLICE_WORD_MAX + 1][SLICE_WORD_MAX + 1];
+
+    if (a.len > SLICE_WORD_MAX || b.len > SLICE_WORD_MAX)
+        return SLICE_WORD_MAX;
+    for (unsigned i = 0; i <= a.len; i++)
+        d[i][0] = i;
+    for (unsigned j = 0; j <= b.len; j++)
+        d[0][j] = j;
+    for (unsigned i = 1; i <= a.len; i++) {
+        for (unsigned j = 1; j <= b.len; j++) {
+            char x = ascii_lower(a.ptr[i - 1]);
+            char y = ascii_lower(b.ptr[j - 1]);
+            d[i][j] = least_of(least_of(d[i - 1][j], d[i][j - 1]) + 1,
+                               d[i - 1][j - 1] + (x != y));
+            if (i > 1 && j > 1 && x == ascii_lower(b.ptr[j - 2]) &&
+                y == ascii_lower(a.ptr[i - 2]))
+                d[i][j] = least_of(d[i][j], d[i - 2][j - 2] + 1);
+        }
+    }
+    return d[a.len][b.len];
+}
+
 size_t
 ascii_printable_length(struct slice s)
 {

@@ -65,6 +65,16 @@ struct slice slice_cut(struct slice *s, char c);
 /* Unsigned decimal, digits only. False if empty, too large or not a number. */
 bool slice_to_u64(struct slice s, uint64_t *number);
 
+/*
+ * How far apart two words are: insertions, deletions, changes and exchanged
+ * neighbours (the restricted Damerau-Levenshtein distance), without regard to
+ * case. SLICE_WORD_MAX where one of them is longer than that.
+ */
+enum {
+    SLICE_WORD_MAX = 32
+};
+unsigned slice_distance(struct slice a, struct slice b);
+
 /* ASCII only and independent of any locale. */
 static inline bool
 ascii_is_digit(char c)

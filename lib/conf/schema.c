@@ -235,43 +235,6 @@ conf_setting_group(const struct conf_setting *setting)
     return slice_head(name, dot == name.len ? 0 : dot);
 }
 
-enum {
-    WORD_MAX = 32
-};
-
-static unsigned
-least_of(unsigned a, unsigned b)
-{
-    return a < b ? a : b;
-}
-
-/* Insertions, deletions, changes and exchanged neighbours between two words
- * (the restricted Damerau-Levenshtein distance), without regard to case. */
-static unsigned
-distance(struct slice a, struct slice b)
-{
-    unsigned d[WORD_MAX + 1][WORD_MAX + 1];
-
-    if (a.len > WORD_MAX || b.len > WORD_MAX)
-        return WORD_MAX;
-    for (unsigned i = 0; i <= a.len; i++)
-        d[i][0] = i;
-    for (unsigned j = 0; j <= b.len; j++)
-        d[0][j] = j;
-    for (unsigned i = 1; i <= a.len; i++) {
-        for (unsigned j = 1; j <= b.len; j++) {
-            char x = ascii_lower(a.ptr[i - 1]);
-            char y = ascii_lower(b.ptr[j - 1]);
-            d[i][j] = least_of(least_of(d[i - 1][j], d[i][j - 1]) + 1,
-                               d[i - 1][j - 1] + (x != y));
-            if (i > 1 && j > 1 && x == ascii_lower(b.ptr[j - 2]) &&
-                y == ascii_lower(a.ptr[i - 2]))
-                d[i][j] = least_of(d[i][j], d[i - 2][j - 2] + 1);
-        }
-    }
-    return d[a.len][b.len];
-}
-
 const struct conf_setting *
 conf_setting_nearest(struct slice group, struct slice name)
 {
@@ -281,7 +244,7 @@ conf_setting_nearest(struct slice group, struct slice name)
     for (size_t i = 0; i < conf_setting_count; i++) {
         const struct conf_setting *s = &conf_settings[i];
         struct slice leaf = conf_setting_leaf(s);
-        unsigned d = distance(name, leaf);
+        unsigned d = slice_distance(name, leaf);
         if (!slice_equal(conf_setting_group(s), group)) {
             /* In the wrong group it has to be the very name. */
             if (d != 0)

@@ -67,6 +67,36 @@ for my $row (
     isnt $err, '', "$name: said on standard error";
 }
 
+for my $row (
+    ['-h', '-h'], ['help', 'help'], ['-V', '--version'], ['version', '--version'],
+    ['help check', 'check', '--help'], ['check -h', 'check', '--help'],
+    ['help dkim keygen', 'dkim', 'keygen', '--help'],
+    ['help dkim', 'dkim', '--help'],
+) {
+    my ($words, @same) = @$row;
+    @same = ('--help') if $words =~ /^(?:-h|help)$/;
+    my ($code, $out, $err) = onward(split / /, $words);
+    is $code, 0, "$words: exit 0";
+    is $out, (onward(@same))[1], "$words: as @same";
+}
+
+for my $row (
+    ['chekc',       qr/did you mean "check"\?/],
+    ['chek',        qr/did you mean "check"\?/],
+    ['statsu',      qr/did you mean "status"\?/],
+    ['Explain x',   qr/did you mean "explain"\?/],
+    ['dkim keygne', qr/did you mean "dkim keygen"\?/],
+    ['config shwo', qr/did you mean "config show"\?/],
+    ['help tracee', qr/did you mean "trace"\?/],
+    ['frobnicate',  qr/unknown command; see onward help$/m],
+    ['map xyzzy',   qr/unknown subcommand "xyzzy"$/m],
+) {
+    my ($words, $says) = @$row;
+    my ($code, $out, $err) = onward(split / /, $words);
+    is $code, 64, "$words: exit 64";
+    like $err, qr/\Aonward: [^\n]*$says/m, "$words: what may be meant";
+}
+
 ($code, $out) = onward('--', 'config', 'defaults');
 is $code, 0, '-- ends the options';
 ($code, $out) = onward('config', 'defaults', '--');
