@@ -88,6 +88,7 @@ my %home = (
     'pcre2.h'     => qr{^lib/table/rules\.c$},
     'lmdb.h'      => qr{^(?:lib/table/lmdb_write|proxy/daemon/senderstore)\.c$},
     'ares.h'      => qr{^proxy/dns\.c$},
+    'jansson.h'   => qr{^lib/import/jsontree\.c$},
     'idn2.h'      => qr{^lib/(?:mail/from|smtp/path)\.c$},
 );
 for my $header (sort keys %home) {

@@ -34,7 +34,7 @@ json_key(struct json *json, const char *key)
 }
 
 void
-json_string(struct json *json, struct slice value)
+json_put_string(struct json *json, struct slice value)
 {
     before(json);
     buf_putc(json->out, '"');
@@ -43,21 +43,21 @@ json_string(struct json *json, struct slice value)
 }
 
 void
-json_number(struct json *json, uint64_t value)
+json_put_number(struct json *json, uint64_t value)
 {
     before(json);
     buf_printf(json->out, "%llu", (unsigned long long)value);
 }
 
 void
-json_bool(struct json *json, bool value)
+json_put_bool(struct json *json, bool value)
 {
     before(json);
     buf_puts(json->out, value ? "true" : "false");
 }
 
 void
-json_null(struct json *json)
+json_put_null(struct json *json)
 {
     before(json);
     buf_puts(json->out, "null");
@@ -67,5 +67,5 @@ void
 json_member(struct json *json, const char *key, struct slice value)
 {
     json_key(json, key);
-    json_string(json, value);
+    json_put_string(json, value);
 }

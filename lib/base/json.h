@@ -15,10 +15,10 @@ struct json {
 void json_open(struct json *json, char bracket); /* '{' or '[' */
 void json_close(struct json *json, char bracket);
 void json_key(struct json *json, const char *key); /* of the next value */
-void json_string(struct json *json, struct slice value);
-void json_number(struct json *json, uint64_t value);
-void json_bool(struct json *json, bool value);
-void json_null(struct json *json);
+void json_put_string(struct json *json, struct slice value);
+void json_put_number(struct json *json, uint64_t value);
+void json_put_bool(struct json *json, bool value);
+void json_put_null(struct json *json);
 
 /* A key with its value. */
 void json_member(struct json *json, const char *key, struct slice value);

@@ -1,6 +1,6 @@
 #include "import.h"
 
-#include "jsonread.h"
+#include "jsontree.h"
 #include "smtp.h"
 #include "table.h"
 
@@ -289,7 +289,7 @@ put_target(struct job *job, const struct json_value *target, bool *first)
 {
     struct smtp_path path;
 
-    if (target->kind != JSON_STRING ||
+    if (target->kind != JSON_IS_STRING ||
         !smtp_address_parse(target->text, &job->arena, &path)) {
         import_note(job->result,
                     "%.*s:%u: a target is no address: \"%.*s\": left out",
@@ -319,7 +319,7 @@ put_targets(struct job *job, const struct json_value *rule,
     bool first = true;
 
     buf_puts(out, "; to = (");
-    if (to->kind == JSON_ARRAY)
+    if (to->kind == JSON_IS_ARRAY)
         for (const struct json_value *t = to->first; t != NULL; t = t->next)
             put_target(job, t, &first);
     else
@@ -339,9 +339,7 @@ put_targets(struct job *job, const struct json_value *rule,
 static bool
 is_true(const struct json_value *value)
 {
-    return value != NULL && ((value->kind == JSON_BOOL && value->truth) ||
-                             (value->kind == JSON_NUMBER &&
-                              !slice_equal(value->text, SLICE_OF("0"))));
+    return value != NULL && value->kind == JSON_IS_TRUE;
 }
 
 static void
@@ -349,7 +347,7 @@ put_comment(struct job *job, const struct json_value *text)
 {
     struct buf *out = &job->result->conf;
 
-    if (text == NULL || text->kind != JSON_STRING || text->text.len == 0)
+    if (text == NULL || text->kind != JSON_IS_STRING || text->text.len == 0)
         return;
     buf_puts(out, "    # ");
     for (size_t i = 0; i < text->text.len; i++)
@@ -366,7 +364,7 @@ put_rule(struct job *job, const struct json_value *rule, struct slice domain)
     struct buf *out = &job->result->conf;
     bool disabled = is_true(json_get(rule, "disable"));
 
-    if (name == NULL || name->kind != JSON_STRING ||
+    if (name == NULL || name->kind != JSON_IS_STRING ||
         (to == NULL && !disabled)) {
         import_note(job->result,
                     "%.*s:%u: a rule without local_name or forward_to: left "
@@ -409,7 +407,7 @@ put_domain(struct job *job, const struct json_value *rules)
                     SLICE_ARG(domain));
         return;
     }
-    if (rules->kind == JSON_OBJECT) { /* a single rule, as some write it */
+    if (rules->kind == JSON_IS_OBJECT) { /* a single rule, as some write it */
         put_rule(job, rules, domain);
         return;
     }
@@ -433,7 +431,7 @@ put_aliases(struct job *job)
         return;
     }
     const struct json_value *domains = json_get(root, "alias");
-    if (domains == NULL || domains->kind != JSON_OBJECT) {
+    if (domains == NULL || domains->kind != JSON_IS_OBJECT) {
         import_note(job->result, "%.*s: there is no object \"alias\" in it",
                     SLICE_ARG(job->input->aliases_name));
         job->result->failed = true;

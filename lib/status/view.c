@@ -9,14 +9,14 @@ static void
 member_number(struct json *json, const char *key, uint64_t value)
 {
     json_key(json, key);
-    json_number(json, value);
+    json_put_number(json, value);
 }
 
 static void
 member_bool(struct json *json, const char *key, bool value)
 {
     json_key(json, key);
-    json_bool(json, value);
+    json_put_bool(json, value);
 }
 
 static void
@@ -25,7 +25,7 @@ member_lines(struct json *json, const char *key, struct slice lines)
     json_key(json, key);
     json_open(json, '[');
     while (lines.len != 0)
-        json_string(json, slice_cut(&lines, '\n'));
+        json_put_string(json, slice_cut(&lines, '\n'));
     json_close(json, ']');
 }
 
@@ -69,9 +69,9 @@ member_quantile(struct json *json, const char *key,
 
     json_key(json, key);
     if (seconds < 0)
-        json_null(json);
+        json_put_null(json);
     else
-        json_number(json, (uint64_t)(seconds * 1000 + 0.5));
+        json_put_number(json, (uint64_t)(seconds * 1000 + 0.5));
 }
 
 static void

@@ -306,7 +306,7 @@ json_signing(struct json *json, const struct signing *signing)
         json_key(json, "selectors");
         json_open(json, '[');
         for (size_t k = 0; k < signing->by.key_count; k++)
-            json_string(json, signing->by.keys[k]->selector);
+            json_put_string(json, signing->by.keys[k]->selector);
         json_close(json, ']');
         if (signing->fields.len != 0)
             json_member(json, "fields", signing->fields);
@@ -347,7 +347,7 @@ print_json(struct request *r, struct json *json, struct slice rcpt,
         json_open(json, '{');
         json_member(json, "to", target->path.text);
         json_key(json, "leaves");
-        json_bool(json, target->leaves);
+        json_put_bool(json, target->leaves);
         json_member(json, "mail_from", target->reverse_path);
         if (is_known(r, target->leaves) || r->listener->role == CONF_INBOUND) {
             choose(r, target->leaves, target->srs_domain, &signing);
@@ -357,7 +357,7 @@ print_json(struct request *r, struct json *json, struct slice rcpt,
     }
     json_close(json, ']');
     json_key(json, "transactions");
-    json_number(json, count_groups(e));
+    json_put_number(json, count_groups(e));
     json_close(json, '}');
 }
 

@@ -108,7 +108,7 @@ print_decoded_json(struct srs_worker *w, const struct decoded *d)
     json_open(&json, '{');
     json_member(&json, "address", d->address);
     json_key(&json, "valid");
-    json_bool(&json, d->reason == NULL);
+    json_put_bool(&json, d->reason == NULL);
     if (d->reason != NULL)
         json_member(&json, "reason", slice_from(d->reason));
     if (was_genuine(d))
@@ -116,18 +116,18 @@ print_decoded_json(struct srs_worker *w, const struct decoded *d)
     if (was_genuine(d) && d->srs.has_stamp) {
         json_member(&json, "made", slice_from(d->made));
         json_key(&json, "age_days");
-        json_number(&json, d->age < 0 ? 0 : (uint64_t)d->age);
+        json_put_number(&json, d->age < 0 ? 0 : (uint64_t)d->age);
         json_key(&json, "valid_days");
-        json_number(&json, d->status == SRS_OK ? (uint64_t)d->left : 0);
+        json_put_number(&json, d->status == SRS_OK ? (uint64_t)d->left : 0);
     }
     if (d->original.len != 0)
         json_member(&json, "original", buf_slice(&d->original));
     if (was_genuine(d) && !d->srs.token) {
         json_member(&json, "mac", slice_from(mac_of(d)));
         json_key(&json, "secret");
-        json_number(&json, d->srs.found.secret + 1);
+        json_put_number(&json, d->srs.found.secret + 1);
         json_key(&json, "secrets");
-        json_number(&json, srs_conf_secret_count(w->srs));
+        json_put_number(&json, srs_conf_secret_count(w->srs));
     }
     json_close(&json, '}');
 }

@@ -94,21 +94,22 @@ static const struct input {
       false, NULL,
       "to = ( \"\xc3\xa9\xf0\x9f\x98\x80\xe2\x82\xac"
       "A@c.example\" )" },
-    { "half a pair", "{\"alias\":{\"\\ud83d\":[]}}", true, "bad escape", NULL },
+    { "half a pair", "{\"alias\":{\"\\ud83d\":[]}}", true, "invalid Unicode",
+      NULL },
     { "a pair with a blank in it", "{\"alias\":{\"\\ud83d \\ude00\":[]}}", true,
-      "bad escape", NULL },
-    { "the wrong half", "{\"alias\":{\"\\ude00\":[]}}", true, "bad escape",
+      "invalid Unicode", NULL },
+    { "the wrong half", "{\"alias\":{\"\\ude00\":[]}}", true, "invalid Unicode",
       NULL },
     { "no hexadecimal number", "{\"alias\":{\"\\u12g4\":[]}}", true,
-      "bad escape", NULL },
+      "invalid escape", NULL },
     /* libconfig's strings end at a NUL: the rest would be lost in silence. */
     { "a NUL", "{\"alias\":{\"a.example\":[{\"local_name\":\"x\\u0000y\"}]}}",
-      true, "bad escape", NULL },
-    { "no colon", "{\"alias\" 1}", true, "a colon is missing", NULL },
+      true, "is not allowed", NULL },
+    { "no colon", "{\"alias\" 1}", true, "':' expected near '1'", NULL },
     { "a name that is none", "{alias:1}", true,
-      "a string in double quotes is expected here", NULL },
-    { "a word that is none", "{\"alias\":yes}", true, "this is no JSON value",
-      NULL },
+      "string or '}' expected near 'alias'", NULL },
+    { "a word that is none", "{\"alias\":yes}", true,
+      "invalid token near 'yes'", NULL },
     { "null, and a number",
       "{\"alias\":{\"a.example\":[{\"local_name\":\"x\",\"disable\":-1,"
       "\"forward_to\":null}]}}",
@@ -123,15 +124,19 @@ static const struct input {
     { "a comma that is missing", "{\"alias\":\n{\"a.example\":[]\n\"b\":[]}}",
       true, "aliases:3: ", NULL },
     { "a string that does not end", "{\"alias\":{\"a.example", true,
-      "aliases:1: this string does not end, or holds a bad escape", NULL },
-    { "a bad escape", "{\"alias\":{\"\\x\":[]}}", true, "bad escape", NULL },
+      "aliases:1: premature end of input", NULL },
+    { "a bad escape", "{\"alias\":{\"\\x\":[]}}", true, "invalid escape",
+      NULL },
     { "a line end in a string", "{\"alias\":{\"a\n\":[]}}", true,
-      "aliases:1: this string does not end", NULL },
+      "aliases:1: unexpected newline", NULL },
     { "something behind the end", "{\"alias\":{}} x", true,
-      "something stands behind the end", NULL },
-    { "nesting without end",
-      "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", true,
-      "nested too deeply", NULL },
+      "end of file expected near 'x'", NULL },
+    { "two members of one name", "{\"alias\":{\"b\":[],\n\"b\":[]}}", true,
+      "aliases:2: duplicate object key", NULL },
+    { "lines, after strings with quotes and brackets",
+      "{\"alias\":\n{\"a.example\":[\n{\"local_name\":\"[\\\"}\",\n"
+      "\"forward_to\":[\"b@c.example\" ,\n\"no\"]}]}}",
+      false, "aliases:5: a target is no address: \"no\"", NULL },
     { "a domain that is none", "{\"alias\":{\"a b\":[]}}", false,
       "aliases:1: \"a b\" is no domain: left out", NULL },
     { "a rule without local_name",
@@ -189,6 +194,26 @@ says_of(void **state)
     if (row->conf != NULL && !has(&result.conf, row->conf))
         fail_msg("%.*s", SLICE_ARG(buf_slice(&result.conf)));
     import_result_free(&result);
+}
+
+/* Deeper than any document that people write: an error, and not the end of
+ * the stack. */
+static void
+refuses_nesting_without_end(void **state)
+{
+    struct import_result result = { 0 };
+    struct buf text = { 0 };
+
+    (void)state;
+    for (int i = 0; i < 100000; i++)
+        buf_putc(&text, '[');
+    struct import_haraka input = { .aliases_name = SLICE("aliases"),
+                                   .aliases = buf_slice(&text) };
+    import_haraka(&input, &result);
+    assert_true(result.failed);
+    assert_true(has(&result.notes, "maximum parsing depth"));
+    import_result_free(&result);
+    buf_free(&text);
 }
 
 static void
@@ -376,7 +401,7 @@ enum {
 int
 main(void)
 {
-    struct CMUnitTest tests[RULES + INPUTS + TABLES + 5] = { 0 };
+    struct CMUnitTest tests[RULES + INPUTS + TABLES + 6] = { 0 };
     size_t n = 0;
 
     for (size_t i = 0; i < RULES; i++)
@@ -391,6 +416,8 @@ main(void)
             (struct CMUnitTest){ table_rows[i].name, says_of_tables, NULL, NULL,
                                  (void *)(uintptr_t)&table_rows[i] };
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(takes_the_rest_of_haraka);
+    tests[n++] =
+        (struct CMUnitTest)cmocka_unit_test(refuses_nesting_without_end);
     tests[n++] =
         (struct CMUnitTest)cmocka_unit_test(says_that_nothing_is_there);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(takes_a_single_key);
