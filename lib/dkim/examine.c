@@ -5,7 +5,8 @@
 /* What verifiers do not agree on (RFC 5322 has no such messages). */
 enum {
     ODD = MAIL_NO_COLON | MAIL_LEADING_FOLD | MAIL_BLANK_BEFORE_COLON |
-          MAIL_BYTE_ORDER_MARK | MAIL_MBOX_FROM | MAIL_BAD_NAME
+          MAIL_BYTE_ORDER_MARK | MAIL_MBOX_FROM | MAIL_BAD_NAME |
+          MAIL_MANY_FIELDS
 };
 
 /* Some verifiers take VT and FF for white space. */
@@ -13,11 +14,11 @@ static bool
 has_form_feed(const struct mail_header *header, const struct dkim_names *names)
 {
     for (size_t i = 0; i < header->count; i++) {
-        const struct mail_field *field = &header->fields[i];
-        if (memchr(field->raw.ptr, '\v', field->raw.len) == NULL &&
-            memchr(field->raw.ptr, '\f', field->raw.len) == NULL)
+        struct mail_field field = mail_header_field(header, i);
+        if (memchr(field.raw.ptr, '\v', field.raw.len) == NULL &&
+            memchr(field.raw.ptr, '\f', field.raw.len) == NULL)
             continue;
-        if (dkim_names_hold(*names, field->name))
+        if (dkim_names_hold(*names, field.name))
             return true;
     }
     return false;

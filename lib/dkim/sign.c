@@ -113,20 +113,20 @@ struct chosen {
     struct slice name;
     bool oversigned;
     size_t count;
-    size_t last; /* index into occurrences, plus one; 0: none */
+    uint32_t last; /* index into occurrences, plus one; 0: none */
 };
 
 struct occurrence {
-    struct slice raw;
-    size_t before; /* the one above it, as in chosen.last */
+    uint32_t field;  /* of the header; of what is prepended, counted on */
+    uint32_t before; /* the one above it, as in chosen.last */
 };
 
 struct selection {
     struct chosen *chosen;
     size_t count;
-    uint16_t slots[SLOTS]; /* index into chosen, plus one; 0: free */
-    struct occurrence *occurrences;
-    size_t occurrence_count;
+    uint16_t slots[SLOTS];          /* index into chosen, plus one; 0: free */
+    struct occurrence *occurrences; /* of one name INSTANCES_MAX at most */
+    uint32_t occurrence_count;
     struct slice *names;  /* h=, as it will be written */
     struct slice *fields; /* what each of them stands for; empty: none */
     size_t listed;
@@ -171,34 +171,43 @@ choose_names(struct selection *sel, struct dkim_names names, bool oversigned)
     }
 }
 
+/* A name that occurs too often is not signed, so what goes beyond is counted
+ * and not kept: the room does not depend on how many fields there are. */
 static void
-index_fields(struct selection *sel, const struct mail_header *header)
+index_fields(struct selection *sel, const struct mail_header *header,
+             size_t first)
 {
     for (size_t i = 0; i < header->count; i++) {
-        uint16_t slot = *find_slot(sel, header->fields[i].name);
+        uint16_t slot = *find_slot(sel, mail_header_name(header, i));
         if (slot == 0)
             continue;
         struct chosen *c = &sel->chosen[slot - 1];
+        if (c->count++ >= INSTANCES_MAX)
+            continue;
         sel->occurrences[sel->occurrence_count] =
-            (struct occurrence){ header->fields[i].raw, c->last };
+            (struct occurrence){ (uint32_t)(first + i), c->last };
         c->last = ++sel->occurrence_count;
-        c->count++;
     }
 }
 
 /* Each name as often as it occurs, bottom-up, and once more where adding one
  * shall break the signature (RFC 6376, 5.4.2 and 8.15). */
 static void
-list_names(struct selection *sel)
+list_names(struct selection *sel, const struct mail_header *above,
+           const struct mail_header *header)
 {
     for (size_t i = 0; i < sel->count; i++) {
         const struct chosen *c = &sel->chosen[i];
         if (c->count > INSTANCES_MAX)
             continue;
-        for (size_t at = c->last; at != 0;
+        for (uint32_t at = c->last; at != 0;
              at = sel->occurrences[at - 1].before) {
+            uint32_t field = sel->occurrences[at - 1].field;
             sel->names[sel->listed] = c->name;
-            sel->fields[sel->listed++] = sel->occurrences[at - 1].raw;
+            sel->fields[sel->listed++] =
+                field < above->count
+                    ? mail_header_field(above, field).raw
+                    : mail_header_field(header, field - above->count).raw;
         }
         if (c->oversigned)
             sel->names[sel->listed++] = c->name;
@@ -206,33 +215,42 @@ list_names(struct selection *sel)
 }
 
 static bool
+list_fields(struct selection *sel, const struct mail_header *above,
+            const struct mail_header *header)
+{
+    size_t fields = above->count + header->count;
+    size_t most = sel->count * INSTANCES_MAX;
+
+    sel->occurrences =
+        mem_try((fields < most ? fields : most) * sizeof(struct occurrence));
+    if (sel->occurrences == NULL)
+        return false;
+    index_fields(sel, above, 0);
+    index_fields(sel, header, above->count);
+    most = sel->occurrence_count + sel->count;
+    sel->names = mem_try(most * sizeof(struct slice));
+    sel->fields = mem_try(most * sizeof(struct slice));
+    if (sel->names == NULL || sel->fields == NULL)
+        return false;
+    list_names(sel, above, header);
+    return true;
+}
+
+static bool
 select_fields(struct selection *sel, const struct dkim_request *request)
 {
     struct mail_header above = { 0 };
-
-    if (!mail_header_index(request->prepended, &above))
-        return false;
-    size_t fields = above.count + request->header->count;
     size_t names = request->headers.count + request->oversign.count;
+
     sel->chosen = mem_try((names < NAMES_MAX ? names : NAMES_MAX) *
                           sizeof(struct chosen));
-    sel->occurrences = mem_try(fields * sizeof(struct occurrence));
-    if (sel->chosen != NULL && sel->occurrences != NULL) {
-        choose_names(sel, request->headers, false);
-        choose_names(sel, request->oversign, true);
-        index_fields(sel, &above);
-        index_fields(sel, request->header);
-    }
-    mail_header_free(&above);
-
-    size_t most = sel->occurrence_count + sel->count;
-    sel->names = mem_try(most * sizeof(struct slice));
-    sel->fields = mem_try(most * sizeof(struct slice));
-    if (sel->chosen == NULL || sel->occurrences == NULL || sel->names == NULL ||
-        sel->fields == NULL)
+    if (sel->chosen == NULL || !mail_header_index(request->prepended, &above))
         return false;
-    list_names(sel);
-    return true;
+    choose_names(sel, request->headers, false);
+    choose_names(sel, request->oversign, true);
+    bool ok = list_fields(sel, &above, request->header);
+    mail_header_free(&above);
+    return ok;
 }
 
 static void

@@ -25,6 +25,7 @@ mail_from_domains(const struct mail_header *header, struct arena *arena,
 {
     struct parser p = { .arena = arena, .status = MAIL_FROM_UNREADABLE };
     size_t fields = mail_header_count(header, SLICE_OF("From"));
+    struct mail_field from = { 0 };
 
     *domains = NULL;
     *count = 0;
@@ -32,7 +33,8 @@ mail_from_domains(const struct mail_header *header, struct arena *arena,
         return MAIL_FROM_MISSING;
     if (fields > 1)
         return MAIL_FROM_SEVERAL;
-    p.in = mail_header_find(header, SLICE_OF("From"), 0)->body;
+    mail_header_find(header, SLICE_OF("From"), 0, &from);
+    p.in = from.body;
     if (!utf8_is_valid(p.in))
         return MAIL_FROM_UNREADABLE;
 
@@ -53,19 +55,22 @@ enum mail_from_status
 mail_from_domain(const struct mail_header *header, struct arena *arena,
                  struct slice *domain)
 {
+    struct arena mailboxes = { 0 };
     struct slice *domains = NULL;
     size_t count = 0;
+    /* A header of 1 MB names some 100,000 mailboxes: of those nothing but the
+     * one domain lives longer than this call. */
     enum mail_from_status status =
-        mail_from_domains(header, arena, &domains, &count);
+        mail_from_domains(header, &mailboxes, &domains, &count);
 
     *domain = (struct slice){ 0 };
-    if (status != MAIL_FROM_OK)
-        return status;
-    for (size_t i = 1; i < count; i++)
+    for (size_t i = 1; status == MAIL_FROM_OK && i < count; i++)
         if (!slice_equal(domains[i], domains[0]))
-            return MAIL_FROM_DISAGREE;
-    *domain = domains[0];
-    return MAIL_FROM_OK;
+            status = MAIL_FROM_DISAGREE;
+    if (status == MAIL_FROM_OK && !arena_try_copy(arena, domains[0], domain))
+        status = MAIL_FROM_NO_MEMORY;
+    arena_free(&mailboxes);
+    return status;
 }
 
 const char *

@@ -68,18 +68,21 @@ field_length(struct slice s)
 }
 
 static bool
-add_field(struct mail_header *header, size_t *room, struct mail_field field)
+add_field(struct mail_header *header, size_t *room,
+          struct mail_field_place place)
 {
     if (header->count == *room) {
         size_t more = *room != 0 ? *room * 2 : 32;
-        struct mail_field *fields =
-            mem_try_realloc(header->fields, more * sizeof(struct mail_field));
-        if (fields == NULL)
+        if (more > MAIL_FIELDS_MAX)
+            more = MAIL_FIELDS_MAX;
+        struct mail_field_place *places =
+            mem_try_realloc(header->places, more * sizeof(*places));
+        if (places == NULL)
             return false;
-        header->fields = fields;
+        header->places = places;
         *room = more;
     }
-    header->fields[header->count++] = field;
+    header->places[header->count++] = place;
     return true;
 }
 
@@ -137,7 +140,8 @@ mail_header_index(struct slice content, struct mail_header *header)
     size_t room = 0;
     bool ended = false;
 
-    *header = (struct mail_header){ 0 };
+    *header = (struct mail_header){ .content = content.ptr };
+    content = slice_head(content, UINT32_MAX); /* of what places can say */
     size_t at = skip_odd_start(content, header, &ended);
     while (!ended && at < content.len) {
         struct slice rest = slice_tail(content, at);
@@ -157,17 +161,23 @@ mail_header_index(struct slice content, struct mail_header *header)
         if (name_len != colon)
             header->oddities |= MAIL_BLANK_BEFORE_COLON;
 
-        struct mail_field field = { .name = slice_head(rest, name_len) };
-        field.raw = slice_head(rest, field_length(rest));
-        field.body = slice_tail(field.raw, colon + 1);
-        if (slice_ends_nocase(field.body, SLICE_OF("\r\n")))
-            field.body.len -= 2;
-        header->oddities |= field_oddities(field.raw);
-        if (!add_field(header, &room, field)) {
+        if (header->count == MAIL_FIELDS_MAX) {
+            header->oddities |= MAIL_MANY_FIELDS;
+            break;
+        }
+        struct slice raw = slice_head(rest, field_length(rest));
+        header->oddities |= field_oddities(raw);
+        struct mail_field_place place = {
+            .at = (uint32_t)at,
+            .length = (uint32_t)raw.len,
+            .name_length = (uint32_t)name_len,
+            .colon = (uint32_t)colon,
+        };
+        if (!add_field(header, &room, place)) {
             mail_header_free(header);
             return false;
         }
-        at += field.raw.len;
+        at += raw.len;
     }
     header->length = at;
     return true;
@@ -176,17 +186,43 @@ mail_header_index(struct slice content, struct mail_header *header)
 void
 mail_header_free(struct mail_header *header)
 {
-    free(header->fields);
+    free(header->places);
     *header = (struct mail_header){ 0 };
 }
 
-const struct mail_field *
-mail_header_find(const struct mail_header *header, struct slice name, size_t n)
+struct slice
+mail_header_name(const struct mail_header *header, size_t i)
+{
+    const struct mail_field_place *place = &header->places[i];
+
+    return (struct slice){ header->content + place->at, place->name_length };
+}
+
+struct mail_field
+mail_header_field(const struct mail_header *header, size_t i)
+{
+    const struct mail_field_place *place = &header->places[i];
+    struct mail_field field = {
+        .name = mail_header_name(header, i),
+        .raw = { header->content + place->at, place->length },
+    };
+
+    field.body = slice_tail(field.raw, place->colon + 1);
+    if (slice_ends_nocase(field.body, SLICE_OF("\r\n")))
+        field.body.len -= 2;
+    return field;
+}
+
+bool
+mail_header_find(const struct mail_header *header, struct slice name, size_t n,
+                 struct mail_field *field)
 {
     for (size_t i = 0; i < header->count; i++)
-        if (slice_equal_nocase(header->fields[i].name, name) && n-- == 0)
-            return &header->fields[i];
-    return NULL;
+        if (slice_equal_nocase(mail_header_name(header, i), name) && n-- == 0) {
+            *field = mail_header_field(header, i);
+            return true;
+        }
+    return false;
 }
 
 size_t
@@ -195,7 +231,7 @@ mail_header_count(const struct mail_header *header, struct slice name)
     size_t count = 0;
 
     for (size_t i = 0; i < header->count; i++)
-        count += slice_equal_nocase(header->fields[i].name, name);
+        count += slice_equal_nocase(mail_header_name(header, i), name);
     return count;
 }
 

@@ -76,9 +76,9 @@ mail_trace_has_token(const struct mail_header *header,
     const struct slice wanted = { token, MAIL_LOOP_TOKEN };
 
     for (size_t i = 0; i < header->count; i++) {
-        const struct mail_field *field = &header->fields[i];
-        if (slice_equal_nocase(field->name, loop_field) &&
-            slice_equal_nocase(trim_folds(field->body), wanted))
+        struct mail_field field = mail_header_field(header, i);
+        if (slice_equal_nocase(field.name, loop_field) &&
+            slice_equal_nocase(trim_folds(field.body), wanted))
             return true;
     }
     return false;

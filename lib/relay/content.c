@@ -121,9 +121,10 @@ index_header(struct relay_session *s)
             return outcome;
         header = buf_slice(&tx->header_text);
     }
-    return mail_header_index(slice_head(header, length), &tx->header)
-               ? OUTCOME_NONE
-               : OUTCOME_NO_MEMORY;
+    if (!mail_header_index(slice_head(header, length), &tx->header))
+        return OUTCOME_NO_MEMORY;
+    return tx->header.oddities & MAIL_MANY_FIELDS ? OUTCOME_HEADER_TOO_BIG
+                                                  : OUTCOME_NONE;
 }
 
 bool
@@ -183,6 +184,19 @@ content_fail(struct relay_session *s, enum outcome outcome)
                      reply.code >= 500 ? RELAY_REJECTED : RELAY_DEFERRED);
 }
 
+/* Once the message is judged and signed, its header is not looked at again: a
+ * message that waits for upstream needs its spool alone. */
+static void
+start_sending(struct relay_session *s)
+{
+    struct transaction *tx = s->tx;
+
+    mail_header_free(&tx->header);
+    buf_free(&tx->header_text);
+    tx->job.header = NULL;
+    content_start_sending(s);
+}
+
 void
 content_end(struct relay_session *s)
 {
@@ -205,7 +219,7 @@ content_end(struct relay_session *s)
     }
     if (signatures == 0) {
         s->counters->unsigned_mail++;
-        content_start_sending(s);
+        start_sending(s);
         return;
     }
     s->phase = PHASE_SIGNING;
@@ -220,7 +234,7 @@ content_on_signed(struct relay_session *s)
 
     if (job->ok) {
         content_note_signatures(s);
-        content_start_sending(s);
+        start_sending(s);
         return;
     }
     s->counters->sign_errors++;
@@ -241,5 +255,5 @@ content_on_signed(struct relay_session *s)
         buf_clear(&job->parts[i].signatures);
     }
     s->tx->unsigned_because = "error";
-    content_start_sending(s);
+    start_sending(s);
 }

@@ -54,6 +54,8 @@ judge(const struct conf *conf, const struct mail_header *header)
 {
     if (header->length > conf->limits.header_size)
         return "has a header over limits.header_size";
+    if (header->oddities & MAIL_MANY_FIELDS)
+        return "has a header of too many fields";
     if (mail_trace_hops(header) > conf->limits.hops)
         return "has more Received fields than limits.hops";
     return NULL;

@@ -124,14 +124,19 @@ is_known(const struct request *r, bool leaves)
 static struct mail_header
 any_header(void)
 {
-    static struct mail_field from = {
-        .name = SLICE("From"),
-        .raw = SLICE("From: a@author.invalid\r\n"),
-        .body = SLICE(" a@author.invalid"),
+    static const char text[] = "From: a@author.invalid\r\n";
+    static struct mail_field_place from = {
+        .length = sizeof(text) - 1,
+        .name_length = 4,
+        .colon = 4,
     };
 
-    return (
-        struct mail_header){ .fields = &from, .count = 1, .complete = true };
+    return (struct mail_header){
+        .content = text,
+        .places = &from,
+        .count = 1,
+        .complete = true,
+    };
 }
 
 static const char *

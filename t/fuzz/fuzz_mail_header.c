@@ -37,12 +37,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (header.length > size)
         abort();
-    const char *at = header.count != 0 ? header.fields[0].raw.ptr : NULL;
+    const char *at =
+        header.count != 0 ? mail_header_field(&header, 0).raw.ptr : NULL;
     for (size_t i = 0; i < header.count; i++) {
-        check_field(&header.fields[i]);
-        if (header.fields[i].raw.ptr != at)
+        struct mail_field field = mail_header_field(&header, i);
+        check_field(&field);
+        if (field.raw.ptr != at)
             abort();
-        at += header.fields[i].raw.len;
+        at += field.raw.len;
     }
     if (header.count != 0 &&
         at + (header.complete ? 2 : 0) != content.ptr + header.length)

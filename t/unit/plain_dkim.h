@@ -34,10 +34,10 @@ plain_instance(const struct mail_header *header, struct slice name, size_t n,
                struct buf *input)
 {
     for (size_t i = header->count; i > 1; i--) {
-        if (!slice_equal_nocase(header->fields[i - 1].name, name))
+        if (!slice_equal_nocase(mail_header_name(header, i - 1), name))
             continue;
         if (n-- == 0) {
-            dkim_relax_field(header->fields[i - 1].raw, input);
+            dkim_relax_field(mail_header_field(header, i - 1).raw, input);
             return;
         }
     }
@@ -59,7 +59,7 @@ plain_input(const struct mail_header *header, struct slice names,
     }
     /* The field itself, with nothing behind the "b=" that begins its last
      * tag, and without its CRLF. */
-    struct slice own = header->fields[0].raw;
+    struct slice own = mail_header_field(header, 0).raw;
     const char *at = memmem(own.ptr, own.len, "\r\n b=", 5);
     if (at != NULL)
         own.len = (size_t)(at - own.ptr) + 5;
@@ -111,10 +111,11 @@ plain_verify(struct slice message, const struct dkim_key *key)
     if (!mail_header_index(message, &header))
         abort();
     if (header.count != 0 &&
-        slice_equal_nocase(header.fields[0].name, SLICE_OF("DKIM-Signature"))) {
-        plain_tag(header.fields[0].raw, "h", &h);
-        plain_tag(header.fields[0].raw, "b", &b);
-        plain_tag(header.fields[0].raw, "bh", &bh);
+        slice_equal_nocase(mail_header_field(&header, 0).name,
+                           SLICE_OF("DKIM-Signature"))) {
+        plain_tag(mail_header_field(&header, 0).raw, "h", &h);
+        plain_tag(mail_header_field(&header, 0).raw, "b", &b);
+        plain_tag(mail_header_field(&header, 0).raw, "bh", &bh);
         plain_input(&header, buf_slice(&h), &input);
         ok =
             EVP_Digest(input.ptr, input.len, digest, NULL, EVP_sha256(),

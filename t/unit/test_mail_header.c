@@ -95,13 +95,13 @@ index_row(void **state)
     assert_true(
         mail_header_index((struct slice){ copy, row->content.len }, &header));
     for (size_t i = 0; i < header.count; i++) {
-        const struct mail_field *field = &header.fields[i];
-        buf_append(&names, field->name);
+        struct mail_field field = mail_header_field(&header, i);
+        buf_append(&names, field.name);
         buf_putc(&names, ' ');
-        assert_ptr_equal(field->name.ptr, field->raw.ptr);
-        assert_true(field->body.ptr + field->body.len <=
-                    field->raw.ptr + field->raw.len);
-        assert_true(field->body.ptr[-1] == ':');
+        assert_ptr_equal(field.name.ptr, field.raw.ptr);
+        assert_true(field.body.ptr + field.body.len <=
+                    field.raw.ptr + field.raw.len);
+        assert_true(field.body.ptr[-1] == ':');
     }
     assert_string_equal(buf_cstr(&names), row->names);
     assert_int_equal(header.length, row->length);
@@ -122,11 +122,13 @@ parts_of_a_field(void **state)
     (void)state;
     assert_true(mail_header_index(content, &header));
     assert_int_equal(header.count, 2);
-    assert_true(slice_equal(header.fields[0].name, SLICE_OF("Subject")));
     assert_true(
-        slice_equal(header.fields[0].raw, SLICE_OF("Subject : a\r\n b \r\n")));
-    assert_true(slice_equal(header.fields[0].body, SLICE_OF(" a\r\n b ")));
-    assert_true(slice_equal(header.fields[1].body, SLICE_OF("c")));
+        slice_equal(mail_header_field(&header, 0).name, SLICE_OF("Subject")));
+    assert_true(slice_equal(mail_header_field(&header, 0).raw,
+                            SLICE_OF("Subject : a\r\n b \r\n")));
+    assert_true(
+        slice_equal(mail_header_field(&header, 0).body, SLICE_OF(" a\r\n b ")));
+    assert_true(slice_equal(mail_header_field(&header, 1).body, SLICE_OF("c")));
     mail_header_free(&header);
 }
 
@@ -136,16 +138,17 @@ finding(void **state)
     static const struct slice content =
         SLICE("a: 1\r\nB: 2\r\nA : 3\r\naa: 4\r\n\r\n");
     struct mail_header header = { 0 };
+    struct mail_field field = { 0 };
 
     (void)state;
     assert_true(mail_header_index(content, &header));
     assert_int_equal(mail_header_count(&header, SLICE_OF("A")), 2);
     assert_int_equal(mail_header_count(&header, SLICE_OF("C")), 0);
-    assert_ptr_equal(mail_header_find(&header, SLICE_OF("A"), 0),
-                     &header.fields[0]);
-    assert_ptr_equal(mail_header_find(&header, SLICE_OF("a"), 1),
-                     &header.fields[2]);
-    assert_null(mail_header_find(&header, SLICE_OF("a"), 2));
+    assert_true(mail_header_find(&header, SLICE_OF("A"), 0, &field));
+    assert_true(slice_equal(field.raw, SLICE_OF("a: 1\r\n")));
+    assert_true(mail_header_find(&header, SLICE_OF("a"), 1, &field));
+    assert_true(slice_equal(field.raw, SLICE_OF("A : 3\r\n")));
+    assert_false(mail_header_find(&header, SLICE_OF("a"), 2, &field));
     mail_header_free(&header);
 }
 
@@ -163,7 +166,7 @@ huge_field(void **state)
         content.len = size - 2;
         buf_puts(&content, "\r\n\r\n");
         assert_true(mail_header_index(buf_slice(&content), &header));
-        assert_int_equal(header.fields[0].raw.len, size);
+        assert_int_equal(mail_header_field(&header, 0).raw.len, size);
         assert_int_equal(header.oddities & MAIL_HUGE_FIELD,
                          size > 102400 ? MAIL_HUGE_FIELD : 0);
         mail_header_free(&header);
@@ -209,10 +212,39 @@ no_memory(void **state)
         ok = mail_header_index(buf_slice(&content), &header);
         mem_fail_nth(0);
         if (!ok)
-            assert_null(header.fields);
+            assert_null(header.places);
     }
     assert_true(n > 3);
     assert_int_equal(header.count, 1000);
+    mail_header_free(&header);
+    buf_free(&content);
+}
+
+/* A field of 4 octets costs 16 beside them, and their number has an end. */
+static void
+many_fields(void **state)
+{
+    struct mail_header header = { 0 };
+    struct buf content = { 0 };
+
+    (void)state;
+    assert_int_equal(sizeof(struct mail_field_place), 16);
+    for (int i = 0; i < MAIL_FIELDS_MAX; i++)
+        buf_puts(&content, "a:\r\n");
+    size_t end = content.len;
+    buf_puts(&content, "\r\n");
+    assert_true(mail_header_index(buf_slice(&content), &header));
+    assert_int_equal(header.count, MAIL_FIELDS_MAX);
+    assert_int_equal(header.oddities, 0);
+    assert_true(header.complete);
+    mail_header_free(&header);
+
+    content.len = end;
+    buf_puts(&content, "b:\r\n\r\n");
+    assert_true(mail_header_index(buf_slice(&content), &header));
+    assert_int_equal(header.count, MAIL_FIELDS_MAX);
+    assert_int_equal(header.oddities, MAIL_MANY_FIELDS);
+    assert_false(header.complete);
     mail_header_free(&header);
     buf_free(&content);
 }
@@ -243,7 +275,7 @@ header_length(void **state)
 int
 main(void)
 {
-    struct CMUnitTest tests[ROWS + 6] = { 0 };
+    struct CMUnitTest tests[ROWS + 7] = { 0 };
     size_t count = 0;
 
     for (size_t i = 0; i < ROWS; i++)
@@ -254,6 +286,7 @@ main(void)
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(huge_field);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(linear_time);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(no_memory);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(many_fields);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(header_length);
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
