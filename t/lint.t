@@ -89,6 +89,7 @@ my %home = (
     'lmdb.h'      => qr{^(?:lib/table/lmdb_write|proxy/daemon/senderstore)\.c$},
     'ares.h'      => qr{^proxy/dns\.c$},
     'jansson.h'   => qr{^lib/import/jsontree\.c$},
+    'libpsl.h'    => qr{^lib/smtp/suffixes\.c$},
     'idn2.h'      => qr{^lib/(?:mail/from|smtp/path)\.c$},
 );
 for my $header (sort keys %home) {

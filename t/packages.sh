@@ -2,7 +2,8 @@
 # it gets there without any service being started or configured.
 
 build_packages="build-essential cmake pkg-config libssl-dev libuv1-dev
-libconfig-dev libpcre2-dev liblmdb-dev libidn2-dev libc-ares-dev libjansson-dev"
+libconfig-dev libpcre2-dev liblmdb-dev libidn2-dev libpsl-dev libc-ares-dev
+libjansson-dev publicsuffix"
 
 # A real Postfix, and verifiers written by others.
 judge_packages="perl openssl postfix libmail-dkim-perl python3-dkim"

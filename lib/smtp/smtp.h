@@ -9,5 +9,6 @@
 #include "path.h"
 #include "reply.h"
 #include "server.h"
+#include "suffixes.h"
 
 #endif

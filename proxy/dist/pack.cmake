@@ -18,8 +18,8 @@ find_program(SHLIBDEPS_PROGRAM dpkg-shlibdeps)
 if(NOT FILE_PROGRAM OR NOT SHLIBDEPS_PROGRAM)
     set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS OFF)
     string(APPEND CPACK_DEBIAN_PACKAGE_DEPENDS ", libc-ares2, libc6 (>= 2.34)"
-        ", libconfig9, libidn2-0, libjansson4, liblmdb0, libpcre2-8-0, libssl3"
-        ", libuv1")
+        ", libconfig9, libidn2-0, libjansson4, liblmdb0, libpcre2-8-0, libpsl5"
+        ", libssl3, libuv1")
 endif()
 
 # For install.cmake.

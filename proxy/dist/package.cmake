@@ -29,7 +29,7 @@ set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS
     "systemd | systemd-standalone-sysusers | systemd-sysusers")
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS postfix)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "postfix, publicsuffix")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "postfix-cdb, postfix-lmdb")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/conffiles /etc/onward/onward.conf\n)

@@ -17,7 +17,7 @@ my $dir  = scratch('boot');
 my $root = "$dir/root";
 my $log  = run_out('sh', '-c', 'exec 2>&1; "$@"', 'sh',
     qw(debootstrap --variant=minbase), '--include=' . join(',', qw(systemd libuv1
-        libconfig9 libpcre2-8-0 liblmdb0 libidn2-0 libjansson4 libc-ares2 libssl3)),
+        libconfig9 libpcre2-8-0 liblmdb0 libidn2-0 libjansson4 libpsl5 libc-ares2 libssl3)),
     'bookworm', $root, 'http://deb.debian.org/debian');
 plan skip_all => 'no Debian mirror' if $? != 0;
 
