@@ -14,6 +14,9 @@ libmail-srs-perl python3-srs postsrsd opendkim nsd haproxy iproute2 mandoc linti
 systemd zsh rpm
 postgresql libdbd-pg-perl"
 
+# What makes a fresh root of Debian.
+fresh_packages="debootstrap iproute2"
+
 # And what only the benchmark compares with.
 bench_packages="rspamd"
 
