@@ -129,18 +129,38 @@ copy_setting(struct copy *copy, const config_setting_t *setting,
     return node;
 }
 
+/*
+ * The text as libconfig reads it: each integer is 0. Its value is taken from
+ * the token, and libconfig refuses one of more than 64 bits with a bare
+ * "syntax error" (1.7 and later) or takes another value for it (1.5).
+ */
+static void
+put_without_integers(const struct conf_source *source, struct buf *text)
+{
+    buf_append(text, buf_slice(&source->text));
+    for (size_t i = 0; i < source->token_count; i++) {
+        const struct conf_token *t = &source->tokens[i];
+        if (t->kind == TOKEN_NUMBER) {
+            memset(text->ptr + t->offset, ' ', t->text.len);
+            text->ptr[t->offset] = '0';
+        }
+    }
+}
+
 struct conf_node *
 conf_tree_load(struct conf_source *source, struct arena *arena,
                struct problems *problems)
 {
     struct copy copy = { .source = source, .arena = arena };
     struct conf_node *root = NULL;
+    struct buf text = { 0 };
     config_t config;
 
     if (!conf_source_check(source, problems))
         return NULL;
+    put_without_integers(source, &text);
     config_init(&config);
-    if (config_read_string(&config, buf_cstr(&source->text)) == CONFIG_FALSE) {
+    if (config_read_string(&config, buf_cstr(&text)) == CONFIG_FALSE) {
         /* Something that conf_source_check lets pass. */
         unsigned line = (unsigned)config_error_line(&config);
         problem_add(problems,
@@ -154,6 +174,7 @@ conf_tree_load(struct conf_source *source, struct arena *arena,
         copy_members(&copy, top, root);
     }
     config_destroy(&config);
+    buf_free(&text);
     return root;
 }
 

@@ -3,13 +3,15 @@
 #include "daemon.h"
 
 #include <dirent.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 enum {
     DESCRIPTORS_MAX = 1 << 20, /* more than that is never needed */
@@ -59,6 +61,33 @@ process_threads(void)
                                    : (unsigned)threads;
 }
 
+#ifdef __GLIBC__
+static void
+tune_allocator(void)
+{
+    mallopt(M_ARENA_MAX, ARENAS);
+    mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
+    mallopt(M_TRIM_THRESHOLD, TRIM_FROM);
+}
+
+static void
+trim_allocator(void)
+{
+    malloc_trim(0);
+}
+#else
+/* Other C libraries (musl) have one heap without settings. */
+static void
+tune_allocator(void)
+{
+}
+
+static void
+trim_allocator(void)
+{
+}
+#endif
+
 void
 process_prepare(void)
 {
@@ -73,9 +102,7 @@ process_prepare(void)
         signal(ignored[i], SIG_IGN);
     raise_descriptors();
     choose_threads();
-    mallopt(M_ARENA_MAX, ARENAS);
-    mallopt(M_MMAP_THRESHOLD, MMAP_FROM);
-    mallopt(M_TRIM_THRESHOLD, TRIM_FROM);
+    tune_allocator();
 }
 
 size_t
@@ -149,5 +176,5 @@ descriptors_suffice_for_warm(struct daemon *daemon)
 void
 process_trim(void)
 {
-    malloc_trim(0);
+    trim_allocator();
 }

@@ -295,7 +295,7 @@ static const struct relay_ops ops = {
 static void
 write_file(const char *directory, const char *name, const char *text)
 {
-    char path[128];
+    char path[256];
 
     snprintf(path, sizeof(path), "%s/%s", directory, name);
     FILE *file = fopen(path, "w");
