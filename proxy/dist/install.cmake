@@ -13,13 +13,10 @@ function(install_here source destination)
         PERMISSIONS ${ARGN})
 endfunction()
 
-# Units: where systemd looks under this prefix. Debian 12 keeps those of
-# packages in /lib.
+# Units: where systemd looks under this prefix. For packages that is
+# /usr/lib/systemd/system, which is the same as /lib/systemd/system since
+# Debian 12, and the one of both names that Debian 13 allows.
 set(units ${CMAKE_INSTALL_PREFIX}/lib/systemd/system)
-if(CMAKE_INSTALL_PREFIX STREQUAL "/usr" AND NOT "$ENV{ONWARD_PACK}" STREQUAL
-   "RPM")
-    set(units /lib/systemd/system)
-endif()
 file(GLOB sources ${dist}/systemd/onward*)
 foreach(source ${sources})
     install_here(${source} ${units}

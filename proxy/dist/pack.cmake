@@ -11,16 +11,26 @@ if(NOT DEFINED ENV{SOURCE_DATE_EPOCH})
     set(ENV{SOURCE_DATE_EPOCH} ${epoch})
 endif()
 
-# CPack finds the libraries a package depends on with file(1) and dpkg-dev.
-# Without them it is their names in Debian 12.
-find_program(FILE_PROGRAM file)
-find_program(SHLIBDEPS_PROGRAM dpkg-shlibdeps)
-if(NOT FILE_PROGRAM OR NOT SHLIBDEPS_PROGRAM)
-    set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS OFF)
-    string(APPEND CPACK_DEBIAN_PACKAGE_DEPENDS ", libc-ares2, libc6 (>= 2.34)"
-        ", libconfig9, libidn2-0, libjansson4, liblmdb0, libpcre2-8-0, libpsl5"
-        ", libssl3, libuv1")
+# The Debian packages of the libraries that the program is linked with, by the
+# names that they have on this system. CPack's own way needs file(1), which a
+# minimal Debian does not have, and leaves the libraries out without it.
+if(CPACK_GENERATOR STREQUAL "DEB")
+    find_program(SHLIBDEPS_PROGRAM dpkg-shlibdeps)
+    if(NOT SHLIBDEPS_PROGRAM)
+        message(FATAL_ERROR "cpack -G DEB: dpkg-shlibdeps is missing, which "
+            "names the libraries that the package needs: apt-get install "
+            "dpkg-dev")
+    endif()
+    file(WRITE ${CPACK_ONWARD_WORK}/debian/control
+        "Source: onward\n\nPackage: onward\nArchitecture: any\n")
+    execute_process(
+        COMMAND ${SHLIBDEPS_PROGRAM} -O ${CPACK_ONWARD_PROGRAM}
+        WORKING_DIRECTORY ${CPACK_ONWARD_WORK}
+        OUTPUT_VARIABLE libraries ERROR_VARIABLE said RESULT_VARIABLE result
+        OUTPUT_STRIP_TRAILING_WHITESPACE)
+    if(NOT result EQUAL 0 OR NOT libraries MATCHES "^shlibs:Depends=(.+)$")
+        message(FATAL_ERROR "cpack -G DEB: dpkg-shlibdeps cannot name the "
+            "libraries that the package needs:\n${said}")
+    endif()
+    string(APPEND CPACK_DEBIAN_PACKAGE_DEPENDS ", ${CMAKE_MATCH_1}")
 endif()
-
-# For install.cmake.
-set(ENV{ONWARD_PACK} ${CPACK_GENERATOR})

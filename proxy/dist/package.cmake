@@ -26,7 +26,10 @@ set(scripts ${CMAKE_CURRENT_LIST_DIR}/deb)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION mail)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
-set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+# The libraries are added by pack.cmake, which needs the program for it.
+set(CPACK_ONWARD_PROGRAM ${CMAKE_BINARY_DIR}/proxy/onward)
+set(CPACK_ONWARD_WORK ${CMAKE_CURRENT_BINARY_DIR})
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS OFF)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS
     "systemd | systemd-standalone-sysusers | systemd-sysusers")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "postfix, publicsuffix")

@@ -34,7 +34,7 @@ sub build ($source, $build) {
 }
 
 my $deb = build($top, "$dir/build");
-ok defined $deb, 'cpack -G DEB makes a package' or BAIL_OUT('no package');
+ok defined $deb, 'cpack -G DEB makes a package' or die "no package\n";
 like $deb, qr{/onward_1\.0\.0_[a-z0-9]+\.deb$}, 'its name';
 
 # ---- what is in it ----
@@ -42,33 +42,33 @@ like $deb, qr{/onward_1\.0\.0_[a-z0-9]+\.deb$}, 'its name';
 my %mode = map { m{^(\S{10}) root/root .* \./(.*)$} ? ("/$2" => $1) : () }
     split /\n/, run_out('dpkg-deb', '-c', $deb);
 my %want = (
-    '/usr/sbin/onward'                                => '-rwxr-xr-x',
-    '/etc/onward/onward.conf'                         => '-rw-r--r--',
-    '/lib/systemd/system/onward.service'              => '-rw-r--r--',
-    '/lib/systemd/system/onward@.service'             => '-rw-r--r--',
-    '/lib/systemd/system/onward.socket'               => '-rw-r--r--',
-    '/lib/systemd/system/onward-queue.socket'         => '-rw-r--r--',
-    '/lib/systemd/system/onward-rotate.service'       => '-rw-r--r--',
-    '/lib/systemd/system/onward-rotate.timer'         => '-rw-r--r--',
-    '/usr/lib/sysusers.d/onward.conf'                 => '-rw-r--r--',
-    '/usr/lib/tmpfiles.d/onward.conf'                 => '-rw-r--r--',
-    '/usr/libexec/onward/onward-rotate'               => '-rwxr-xr-x',
-    '/usr/share/bash-completion/completions/onward'   => '-rw-r--r--',
-    '/usr/share/zsh/vendor-completions/_onward'       => '-rw-r--r--',
-    '/usr/share/man/man1/onward.1.gz'                 => '-rw-r--r--',
-    '/usr/share/man/man5/onward.conf.5.gz'            => '-rw-r--r--',
-    '/usr/share/man/man5/onward-tables.5.gz'          => '-rw-r--r--',
-    '/usr/share/man/man8/onward.8.gz'                 => '-rw-r--r--',
-    '/usr/share/doc/onward/README'                    => '-rw-r--r--',
-    '/usr/share/doc/onward/alerts.yml'                => '-rw-r--r--',
-    '/usr/share/doc/onward/grafana-dashboard.json'    => '-rw-r--r--',
-    '/usr/share/doc/onward/copyright'                 => '-rw-r--r--',
-    '/usr/share/doc/onward/changelog.gz'              => '-rw-r--r--',
-    '/usr/share/doc/onward/examples/self-hosted/onward.conf' => '-rw-r--r--',
+    '/usr/sbin/onward'                                        => '-rwxr-xr-x',
+    '/etc/onward/onward.conf'                                 => '-rw-r--r--',
+    '/usr/lib/systemd/system/onward.service'                  => '-rw-r--r--',
+    '/usr/lib/systemd/system/onward@.service'                 => '-rw-r--r--',
+    '/usr/lib/systemd/system/onward.socket'                   => '-rw-r--r--',
+    '/usr/lib/systemd/system/onward-queue.socket'             => '-rw-r--r--',
+    '/usr/lib/systemd/system/onward-rotate.service'           => '-rw-r--r--',
+    '/usr/lib/systemd/system/onward-rotate.timer'             => '-rw-r--r--',
+    '/usr/lib/sysusers.d/onward.conf'                         => '-rw-r--r--',
+    '/usr/lib/tmpfiles.d/onward.conf'                         => '-rw-r--r--',
+    '/usr/libexec/onward/onward-rotate'                       => '-rwxr-xr-x',
+    '/usr/share/bash-completion/completions/onward'           => '-rw-r--r--',
+    '/usr/share/zsh/vendor-completions/_onward'               => '-rw-r--r--',
+    '/usr/share/man/man1/onward.1.gz'                         => '-rw-r--r--',
+    '/usr/share/man/man5/onward.conf.5.gz'                    => '-rw-r--r--',
+    '/usr/share/man/man5/onward-tables.5.gz'                  => '-rw-r--r--',
+    '/usr/share/man/man8/onward.8.gz'                         => '-rw-r--r--',
+    '/usr/share/doc/onward/README'                            => '-rw-r--r--',
+    '/usr/share/doc/onward/alerts.yml'                        => '-rw-r--r--',
+    '/usr/share/doc/onward/grafana-dashboard.json'            => '-rw-r--r--',
+    '/usr/share/doc/onward/copyright'                         => '-rw-r--r--',
+    '/usr/share/doc/onward/changelog.gz'                      => '-rw-r--r--',
+    '/usr/share/doc/onward/examples/self-hosted/onward.conf'  => '-rw-r--r--',
 );
 is $mode{$_}, $want{$_}, "$_ ($want{$_})" for sort keys %want;
-is_deeply [ grep { !m{^/(?:|etc|lib|usr)(?:/|$)} } keys %mode ], [],
-    'everything is under /usr, /etc and /lib';
+is_deeply [ grep { !m{^/(?:|etc|usr)(?:/|$)} } keys %mode ], [],
+    'everything is under /usr and /etc';
 is_deeply [ grep { m{/$} && $mode{$_} ne 'drwxr-xr-x' } keys %mode ], [],
     'directories are 0755';
 is_deeply [ grep {m{^/etc/.*[^/]$}} keys %mode ], ['/etc/onward/onward.conf'],
@@ -79,7 +79,18 @@ my $control = slurp("$dir/tree/DEBIAN/control");
 is slurp("$dir/tree/DEBIAN/conffiles"), "/etc/onward/onward.conf\n",
     'the configuration is a conffile';
 like $control, qr/^Maintainer: .* <\S+\@\S+>$/m, 'it has a maintainer';
-like $control, qr/^Depends: .*\blibssl3\b/m,   'depends on its libraries';
+# The libraries, by the names of their packages on this system.
+my %soname = map { $_ => 1 }
+    run_out('objdump', '-p', "$dir/tree/usr/sbin/onward")
+    =~ /^ +NEEDED +(\S+)$/mg;
+my %library = map { (split /:/)[0] => 1 }
+    map { run_out('dpkg', '-S', '*/' . s{.*/}{}r) }
+    map { /^\s*(\S+) => (\S+)/ && $soname{$1} ? $2 : () }
+    split /\n/, run_out('ldd', "$dir/tree/usr/sbin/onward");
+cmp_ok scalar(keys %library), '>=', 7, 'it is linked with libraries';
+my ($depends) = $control =~ /^Depends: (.*)$/m;
+is_deeply [ grep { $depends !~ /(?:^|, )\Q$_\E(?: \(|,|$)/ } sort keys %library ],
+    [], 'depends on them' or diag($depends);
 like $control, qr/^Depends: .*\bsystemd\b/m,   'and on systemd-sysusers';
 like $control, qr/^Recommends: postfix$/m,     'recommends Postfix';
 unlike join('', map { slurp("$dir/tree/DEBIAN/$_") } qw(postinst prerm postrm)),
@@ -90,7 +101,7 @@ like slurp("$top/proxy/dist/deb/changelog"), qr/\Aonward \(\Q$version\E\) /,
     'the changelog begins with this version';
 unlike slurp("$dir/tree/usr/sbin/onward"), qr/\Q$dir\E|\Q$top\E/,
     'the program names no path of the build';
-like slurp("$dir/tree/lib/systemd/system/onward.service"),
+like slurp("$dir/tree/usr/lib/systemd/system/onward.service"),
     qr{^ExecStart=/usr/sbin/onward serve$}m, 'the unit starts /usr/sbin/onward';
 
 # The shipped configuration is one that the program accepts; only the
@@ -111,6 +122,15 @@ ok run_all("$dir/tree/usr/sbin/onward", '-c', "$dir/all.conf", 'check'),
     'and with everything that is commented out';
 like run_out("$dir/tree/usr/sbin/onward", '-c', "$dir/all.conf", 'check'),
     qr/2 alias entries/, 'which is in force then';
+
+# A package that does not name them would not start where it is installed.
+mkdir "$dir/nameless";
+my $out = run_out('sh', '-c', 'cd "$1" && cpack -G DEB -B "$2" '
+        . '-D SHLIBDEPS_PROGRAM=/nonexistent 2>&1', 'sh', "$dir/build",
+    "$dir/nameless");
+isnt $?, 0, 'libraries that cannot be named are an error';
+like $out, qr/cannot name the libraries/, 'which says so';
+is_deeply [ glob "$dir/nameless/*.deb" ], [], 'and no package is made';
 
 SKIP: {
     skip 'lintian is not installed', 1
@@ -145,8 +165,7 @@ SKIP: {
         if system('command -v rpmbuild >/dev/null') != 0;
     run_all('sh', '-c', 'cd "$1" && cpack -G RPM', 'sh', "$dir/build");
     my ($rpm) = glob "$dir/build/*.rpm";
-    # Units where each system looks for them; else the same list.
-    my @deb = sort map {s{^/lib/}{/usr/lib/}r} grep { !m{/$} } keys %mode;
+    my @deb = sort grep { !m{/$} } keys %mode;
     my @rpm = sort grep { $_ ne '' } split /\n/,
         run_out('rpm', '-qp', '--queryformat',
         '[%{FILENAMES} %{FILEMODES:perms}\n]', $rpm) =~ s/^(\S+) d\S*\n//gmr
@@ -201,8 +220,9 @@ echo "== directories"
 stat -c '%a %U:%G %n' /etc/onward /etc/onward/dkim /var/lib/onward
 echo "== check"; onward check; echo "exit $?"
 echo "== verify"
-systemd-analyze verify --man=no /lib/systemd/system/onward*.service \
-    /lib/systemd/system/onward.socket /lib/systemd/system/onward-rotate.timer
+systemd-analyze verify --man=no /usr/lib/systemd/system/onward*.service \
+    /usr/lib/systemd/system/onward.socket \
+    /usr/lib/systemd/system/onward-rotate.timer
 echo "exit $?"
 echo "== enabled"; find /etc/systemd /run -name '*onward*'
 echo '# edited' >>/etc/onward/onward.conf
