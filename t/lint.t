@@ -148,6 +148,9 @@ nowhere(
 
 # Tests
 
+nowhere('no single test ends the whole run',
+    qr/\bBAIL_OUT\b/, [grep {m{^(?:t|postfix-examples)/.*\.(?:t|pm|pl)$}
+        && $_ ne 't/lint.t'} @files]);
 for my $file (grep {m{^t/dialogue/.*\.txt$}} @files) {
     like((lines($file))[0] // '', qr/^# \S/,
         "$file begins with what it shows");

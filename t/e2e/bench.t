@@ -17,7 +17,7 @@ $ENV{ONWARD} = binary();
 for my $program (qw(load relay)) {
     system('cc', '-O2', '-D_GNU_SOURCE', '-o', "$dir/$program",
         glob top() . "/t/bench/$program*.c") == 0
-        or BAIL_OUT("t/bench/$program.c does not compile");
+        or die "t/bench/$program.c does not compile\n";
 }
 
 my $out = run_out($^X, top() . '/t/bench/measure.pl', qw(--seconds 0.2

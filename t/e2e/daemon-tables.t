@@ -33,6 +33,7 @@ subtest 'cdb' => sub {
     my $dir = scratch('tables');
     my $build = sub ($text) {
         spew("$dir/aliases", $text);
+        neutral_postfix();
         is(system('postmap', "cdb:$dir/aliases"), 0, 'postmap');
     };
     $build->("one\@public.example me\@private.example\n");

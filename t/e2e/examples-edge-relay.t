@@ -71,7 +71,7 @@ sub host ($name, $address) {
     rename $conf, "/etc/onward/$name/onward.conf" or die $!;
     my $onward = Onward::Test::Daemon->run("/etc/onward/$name/onward.conf",
         10025);
-    answers($address, 10025) or BAIL_OUT("Onward $name does not answer");
+    answers($address, 10025) or die "Onward $name does not answer\n";
     return $onward;
 }
 my $a = host('a', '127.0.0.11');
@@ -88,7 +88,7 @@ like(front()->transaction('alice@sender.example', 'info@customer.example',
     $message), qr/^250 .*queued as/, 'mail to an alias')
     or diag($postfix->log, $a->log, $b->log);
 my $there = $sink->wait_to('info@elsewhere.example')
-    or BAIL_OUT($postfix->log);
+    or die $postfix->log;
 like($there->{from}, qr/^SRS0=.*\@srs\.isp\.example$/, 'leaves');
 is_deeply($example->signatures($there), ['srs.isp.example pass'], 'signed');
 like(front()->transaction('alice@sender.example', 'sales@customer.example',

@@ -45,7 +45,7 @@ for my $instance (qw(postfix-in postfix-out)) {
     is($?, 0, "postmulti -i $instance -p start") or diag($said);
 }
 my $onward = Onward::Test::Daemon->run($example->conf, 10025);
-$postfix->greets or BAIL_OUT('port 25 does not answer');
+$postfix->greets or die "port 25 does not answer\n";
 
 sub logs () {
     return map { eval { slurp($postfix->dir . "/$_.log") } // '' }
@@ -59,7 +59,7 @@ sub front () { return Onward::Test::Client->hello(25) }
 like(front()->transaction('alice@sender.example', 'fwd.shop@public.example',
     $message), qr/^250 .*queued as/, 'mail to an alias is accepted')
     or diag(logs());
-my $there = $sink->wait_to('me@private.example') or BAIL_OUT(join '', logs());
+my $there = $sink->wait_to('me@private.example') or die join '', logs();
 like($there->{from}, qr/^SRS0=.*\@srs\.public\.example$/,
     'and leaves with an SRS sender');
 is_deeply($example->signatures($there), ['srs.public.example pass'],

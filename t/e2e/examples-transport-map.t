@@ -54,7 +54,7 @@ sub front () { return Onward::Test::Client->hello(25) }
 
 like(front()->transaction('alice@sender.example', 'fwd.shop@alias.example',
     $message), qr/^250 .*queued as/, 'mail to an alias is queued at once');
-my $there = $sink->wait_to('me@private.example') or BAIL_OUT($postfix->log);
+my $there = $sink->wait_to('me@private.example') or die $postfix->log;
 like($there->{from}, qr/^SRS0=.*\@srs\.alias\.example$/,
     'and leaves with an SRS sender');
 like($there->{data}->(), qr/^Authentication-Results: mx\.public\.example/m,

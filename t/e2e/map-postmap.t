@@ -12,6 +12,7 @@ need qw(binary postfix postmap);
 my $dir   = scratch('map-postmap');
 my $count = 10_000;
 my %types = postfix_tables();
+neutral_postfix();
 
 srand(my $seed = $ENV{ONWARD_SEED} // time);
 note "ONWARD_SEED=$seed";

@@ -39,7 +39,7 @@ if ($postsrsd == 0) {
 on_exit(sub { kill TERM => $postsrsd; waitpid $postsrsd, 0 });
 wait_until(5, sub {
     IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port{reverse})
-}) or BAIL_OUT('postsrsd does not start');
+}) or die "postsrsd does not start\n";
 
 # What `postmap -q -` prints: "KEY<TAB>VALUE" for each key that is found.
 sub postmap ($table, @keys) {

@@ -23,9 +23,10 @@ my $dir     = scratch('scale');
 my $load    = "$dir/load";
 system('cc', '-O2', '-std=gnu17', '-o', $load,
     glob top() . '/t/bench/load*.c') == 0
-    or BAIL_OUT('t/bench/load.c does not compile');
+    or die "t/bench/load.c does not compile\n";
 my $has_postmap = Onward::Test::find_program('postmap')
     && { postfix_tables() }->{cdb};
+neutral_postfix() if $has_postmap;
 
 # Whom a message is sent on to tells the old file from the new one.
 sub feed ($name, $to, $n = $entries) {

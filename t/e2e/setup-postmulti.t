@@ -34,7 +34,7 @@ postmulti(qw(-e init));
 my $config = '/etc/postfix-in';
 postmulti(qw(-I postfix-in -e create), "queue_directory=$dir/queue-in",
     "data_directory=$dir/data-in");
-ok(-e "$config/main.cf", 'an instance of its own') or BAIL_OUT('no instance');
+ok(-e "$config/main.cf", 'an instance of its own') or die "no instance\n";
 my ($queue) = run_out('postconf', '-c', $config, '-h', 'queue_directory')
     =~ /(\S+)/;
 on_exit(sub { system("postfix -c $config stop >/dev/null 2>&1") });

@@ -47,7 +47,7 @@ if ($> == 0) {
 }
 my ($status, $out) = said(@as, "$bin/initdb", qw(-N -A trust -U mail
     -E UTF8 --locale=C -D), $data);
-is($status, 0, 'initdb') or BAIL_OUT($out);
+is($status, 0, 'initdb') or die $out;
 
 my ($postmaster, $bridge);
 
@@ -96,7 +96,7 @@ on_exit(sub {
     end($postmaster, 'QUIT') if $postmaster;
 });
 
-ok(start_database(), 'a PostgreSQL') or BAIL_OUT(slurp("$dir/pg.log"));
+ok(start_database(), 'a PostgreSQL') or die slurp("$dir/pg.log");
 sql(slurp("$example/schema.sql"));
 sql(
     q{INSERT INTO domain VALUES ('public.example'), ('private.example')},
@@ -109,7 +109,7 @@ sql(
     q{INSERT INTO alias SELECT 'n' || n || '@public.example',
         't' || n || '@private.example' FROM generate_series(1, 100) n},
 );
-ok(start_bridge(), 'the bridge') or BAIL_OUT(slurp("$dir/bridge.log"));
+ok(start_bridge(), 'the bridge') or die slurp("$dir/bridge.log");
 
 my $upstream = Onward::Test::Upstream->new;
 my $http     = free_port();

@@ -16,7 +16,7 @@ use Test::More ();
 use Onward::Test::Janitor;
 
 our @EXPORT = qw(top binary sanitized need scratch free_port wait_until
-    slurp spew on_exit run_out seconds postfix_tables);
+    slurp spew on_exit run_out seconds postfix_tables neutral_postfix);
 
 # Servers are left by peers in the middle of a write on purpose.
 $SIG{PIPE} = 'IGNORE';
@@ -64,8 +64,7 @@ sub need (@what) {
             : $what =~ /::/           ? (!eval "require $what; 1" && $what)
             :                           (!find_program($what) && $what);
         # A missing program under test is no reason to skip: it is a failure.
-        Test::More::BAIL_OUT("$name: no program at $missing")
-            if $missing && $what eq 'binary';
+        die "$name: no program at $missing\n" if $missing && $what eq 'binary';
         Test::More::plan(skip_all => "$name needs $missing") if $missing;
     }
 }
@@ -82,15 +81,28 @@ sub find_program ($name) {
     return;
 }
 
-# The table types of the Postfix that is installed. postconf and postmap want a
-# main.cf, which Debian's, installed without a configuration, does not have.
-sub postfix_tables () {
-    if (!-e '/etc/postfix/main.cf') {
-        my $dir = scratch('tables');
+# A configuration directory for postconf and postmap: both want a main.cf, and
+# this machine's may hold anything, or be absent (Debian's Postfix, installed
+# without a configuration).
+sub neutral_main_cf () {
+    state $dir;
+    if (!defined $dir) {
+        $dir = scratch('main-cf');
         spew("$dir/main.cf", "compatibility_level = 3.6\n");
-        $ENV{MAIL_CONFIG} = $dir;
     }
-    return map { $_ => 1 } split /\n/, run_out('postconf', '-m');
+    return $dir;
+}
+
+# postconf and postmap of this process, and of its children, take that one.
+sub neutral_postfix () {
+    $ENV{MAIL_CONFIG} = neutral_main_cf();
+    return;
+}
+
+# The table types of the Postfix that is installed.
+sub postfix_tables () {
+    return map { $_ => 1 } split /\n/,
+        run_out('postconf', '-c', neutral_main_cf(), '-m');
 }
 
 # A directory that goes away with the test; Postfix' own user may enter it.

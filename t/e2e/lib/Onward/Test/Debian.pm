@@ -70,7 +70,6 @@ sub main_cf ($self) {
     return $main_cf . <<~END;
         queue_directory = $dir/queue
         data_directory = $dir/data
-        meta_directory = /etc/postfix
         maillog_file = $dir/mail.log
         maillog_file_prefixes = $dir
         disable_dns_lookups = yes

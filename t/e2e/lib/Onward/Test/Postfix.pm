@@ -134,7 +134,6 @@ sub main_cf ($self) {
         compatibility_level = 3.6
         queue_directory = $dir/queue
         data_directory = $dir/data
-        meta_directory = /etc/postfix
         maillog_file = $dir/mail.log
         maillog_file_prefixes = $dir
         myhostname = mx.public.example
