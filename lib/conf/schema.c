@@ -155,7 +155,8 @@ const struct conf_setting conf_settings[] = {
       "kept for the next messages and given back when none come." },
 
     { "state_directory", CONF_STRING, "/var/lib/onward", NULL, 1, ANY,
-      "Spool files and the store of long senders." },
+      "Spool files, the store of long senders, and host.secret, which keys "
+      "loop marks and hashed addresses where there is no srs." },
 
     { "timeouts", CONF_GROUP, NULL, NULL, 0, 0, "Deadlines of clients." },
     { "timeouts.command", CONF_DURATION, "300s", NULL, MS, DAY,

@@ -4,6 +4,7 @@
 
 #include "from.h"
 #include "header.h"
+#include "loop.h"
 #include "spool.h"
 #include "trace.h"
 

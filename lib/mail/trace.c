@@ -1,96 +1,15 @@
 #include "trace.h"
 
-#include <openssl/evp.h>
-
 #include <inttypes.h>
-#include <string.h>
 
 enum {
     DAY = 86400
 };
 
-static const struct slice loop_field = SLICE("X-Onward-Loop");
-
 unsigned
 mail_trace_hops(const struct mail_header *header)
 {
     return (unsigned)mail_header_count(header, SLICE_OF("Received"));
-}
-
-/* ---- the loop mark ----------------------------------------------------- */
-
-bool
-mail_loop_token(struct slice secret, struct slice alias,
-                char token[MAIL_LOOP_TOKEN])
-{
-    static const char hex[] = "0123456789abcdef";
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    size_t len = 0;
-    struct buf input = { 0 };
-
-    /* An alias is a path, so its length is bounded; it is a peer's choice all
-     * the same. */
-    buf_append(&input, SLICE_OF("onward-loop"));
-    if (!buf_try_append(&input, alias)) {
-        buf_free(&input);
-        return false;
-    }
-    for (size_t i = 0; i < input.len; i++)
-        input.ptr[i] = ascii_lower(input.ptr[i]);
-    bool ok = EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, secret.ptr,
-                        secret.len, (unsigned char *)input.ptr, input.len,
-                        digest, sizeof(digest), &len) != NULL;
-    buf_free(&input);
-    if (!ok || len < MAIL_LOOP_TOKEN / 2)
-        return false;
-    for (size_t i = 0; i < MAIL_LOOP_TOKEN / 2; i++) {
-        token[2 * i] = hex[digest[i] >> 4];
-        token[2 * i + 1] = hex[digest[i] & 15];
-    }
-    return true;
-}
-
-/* The body of a field without the blanks and folds around it. */
-static struct slice
-trim_folds(struct slice body)
-{
-    static const char blanks[] = " \t\r\n";
-
-    while (body.len != 0 && memchr(blanks, body.ptr[0], 4) != NULL)
-        body = slice_tail(body, 1);
-    while (body.len != 0 && memchr(blanks, body.ptr[body.len - 1], 4) != NULL)
-        body.len--;
-    return body;
-}
-
-bool
-mail_trace_is_marked(const struct mail_header *header)
-{
-    return mail_header_count(header, loop_field) != 0;
-}
-
-bool
-mail_trace_has_token(const struct mail_header *header,
-                     const char token[MAIL_LOOP_TOKEN])
-{
-    const struct slice wanted = { token, MAIL_LOOP_TOKEN };
-
-    for (size_t i = 0; i < header->count; i++) {
-        struct mail_field field = mail_header_field(header, i);
-        if (slice_equal_nocase(field.name, loop_field) &&
-            slice_equal_nocase(trim_folds(field.body), wanted))
-            return true;
-    }
-    return false;
-}
-
-void
-mail_loop_print(const char token[MAIL_LOOP_TOKEN], struct buf *out)
-{
-    buf_append(out, loop_field);
-    buf_puts(out, ": ");
-    buf_append(out, (struct slice){ token, MAIL_LOOP_TOKEN });
-    buf_puts(out, "\r\n");
 }
 
 /* ---- what an outbound message lacks -------------------------------------- */

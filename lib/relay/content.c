@@ -127,34 +127,41 @@ index_header(struct relay_session *s)
                                                   : OUTCOME_NONE;
 }
 
-bool
-content_loop_token(const struct relay_session *s, const struct recipient *r,
-                   char token[MAIL_LOOP_TOKEN])
+struct slice
+content_secret(const struct relay_session *s)
 {
-    struct slice secret = s->conf->srs.enabled
-                              ? srs_conf_secret(s->conf->srs.srs)
-                              : s->conf->hostname;
-
-    return mail_loop_token(secret, r->rcpt.forward_path.text, token);
+    return s->conf->srs.enabled
+               ? srs_conf_secret(s->conf->srs.srs)
+               : (struct slice){ s->shared->secret, RELAY_SECRET };
 }
 
 static enum outcome
 judge_loops(struct relay_session *s)
 {
     struct transaction *tx = s->tx;
-    char token[MAIL_LOOP_TOKEN];
+    struct mail_loop_marks marks;
+    struct mail_loop_key key;
 
     if (mail_trace_hops(&tx->header) > s->conf->limits.hops)
         return OUTCOME_HOPS;
-    if (!mail_trace_is_marked(&tx->header))
+    if (!mail_loop_collect(&tx->header, &marks))
+        return OUTCOME_LOOP;
+    if (marks.count == 0)
         return OUTCOME_NONE;
     for (const struct recipient *r = tx->recipients; r != NULL; r = r->next) {
         if (!r->accepted || !r->alias)
             continue;
-        if (!content_loop_token(s, r, token))
+        if (!mail_loop_key_make(content_secret(s), r->rcpt.forward_path.text,
+                                &key))
             return OUTCOME_NO_MEMORY;
-        if (mail_trace_has_token(&tx->header, token))
+        switch (mail_loop_find(&marks, &key)) {
+        case MAIL_LOOP_NONE:
+            break;
+        case MAIL_LOOP_FOUND:
             return OUTCOME_LOOP;
+        case MAIL_LOOP_FAILED:
+            return OUTCOME_NO_MEMORY;
+        }
     }
     return OUTCOME_NONE;
 }

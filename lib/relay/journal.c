@@ -12,7 +12,7 @@ struct shown { /* what a line needs until it is written */
 static struct slice
 show_address(struct relay_session *s, struct shown *shown, struct slice address)
 {
-    char token[MAIL_LOOP_TOKEN];
+    char token[MAIL_ADDRESS_TOKEN];
     struct buf text = { 0 };
     size_t at = slice_find_last(address, '@');
 
@@ -24,14 +24,10 @@ show_address(struct relay_session *s, struct shown *shown, struct slice address)
     case CONF_ADDRESSES_DOMAIN:
         buf_puts(&text, "*");
         break;
-    case CONF_ADDRESSES_HASH: {
-        struct slice key = s->conf->srs.enabled
-                               ? srs_conf_secret(s->conf->srs.srs)
-                               : s->conf->hostname;
-        if (mail_loop_token(key, address, token))
+    case CONF_ADDRESSES_HASH:
+        if (mail_address_token(content_secret(s), address, token))
             buf_append(&text, (struct slice){ token, sizeof(token) });
         break;
-    }
     }
     buf_append(&text, slice_tail(address, at));
     struct slice copy = arena_copy(&shown->arena, buf_slice(&text));

@@ -18,44 +18,72 @@ complete_header(struct relay_session *s, struct buf *fields)
                               s->conf->hostname, fields);
 }
 
-static bool
-is_wanted_by(const struct outbound *o, const struct recipient *r)
+/*
+ * The outbounds that carry a recipient's message, as bits. One whose targets
+ * others had named before is of all: each may carry its message round.
+ */
+static unsigned
+outbounds_of(const struct relay_session *s, const struct recipient *r)
 {
-    for (const struct offer *f = o->offers; f != NULL; f = f->next)
-        if (f->recipient == r && f->wanted)
-            return true;
-    return false;
-}
+    unsigned set = 0;
 
-/* Is the recipient of this outbound? One whose targets others had named before
- * is of all: each may carry its message round. */
-static bool
-has_part(const struct relay_session *s, const struct outbound *o,
-         const struct recipient *r)
-{
-    if (is_wanted_by(o, r))
-        return true;
     for (unsigned i = 0; i < s->outbound_count; i++)
-        if (is_wanted_by(s->outbounds[i], r))
-            return false;
-    return r->accepted && !r->discarded;
+        for (const struct offer *f = s->outbounds[i]->offers; f != NULL;
+             f = f->next)
+            if (f->recipient == r && f->wanted)
+                set |= 1U << i;
+    return set != 0 ? set : (1U << s->outbound_count) - 1;
 }
 
-/* False: what would round for ever must not go without its mark. */
+/* The marks of all aliases, into the parts whose message leaves. False: what
+ * would go round for ever must not go without its mark. */
 static bool
-mark_loops(struct relay_session *s, const struct outbound *o,
-           struct buf *fields)
+mark_loops(struct relay_session *s)
 {
-    char token[MAIL_LOOP_TOKEN];
+    struct relay_sign_job *job = &s->tx->job;
+    struct mail_loop_key key;
 
     for (const struct recipient *r = s->tx->recipients; r != NULL;
          r = r->next) {
-        if (!r->alias || !has_part(s, o, r))
+        if (!r->alias || !r->accepted || r->discarded)
             continue;
-        if (!content_loop_token(s, r, token))
+        unsigned set = outbounds_of(s, r);
+        if (!mail_loop_key_make(content_secret(s), r->rcpt.forward_path.text,
+                                &key))
             return false;
-        mail_loop_print(token, fields);
+        for (size_t i = 0; i < job->part_count; i++) {
+            struct relay_sign_part *part = &job->parts[i];
+            if ((set >> part->outbound & 1) != 0 &&
+                s->outbounds[part->outbound]->leaves &&
+                !mail_loop_print(&key, s->shared->unique++, &part->prepended))
+                return false;
+        }
     }
+    return true;
+}
+
+/* Whose keys sign the message of this part. False: memory is gone. */
+static bool
+choose_keys(struct relay_session *s, struct relay_sign_part *part)
+{
+    struct transaction *tx = s->tx;
+    const struct outbound *o = s->outbounds[part->outbound];
+    struct relay_signing signing;
+    struct relay_signing_input input = {
+        .role = s->listener->role,
+        .header = &tx->header,
+        .reverse_path = tx->mail.reverse_path.text,
+        .leaves = o->leaves,
+        .srs_domain = o->srs_domain,
+    };
+
+    const char *why = relay_choose_keys(s->conf, &input, &s->arena, &signing);
+    if (why != NULL && (tx->unsigned_because == NULL || o->leaves))
+        tx->unsigned_because = why;
+    if (why != NULL)
+        return !signing.no_memory;
+    part->key_count = signing.key_count;
+    memcpy(part->keys, signing.keys, sizeof(part->keys));
     return true;
 }
 
@@ -63,51 +91,33 @@ bool
 content_prepare(struct relay_session *s, size_t *signatures)
 {
     struct transaction *tx = s->tx;
+    struct relay_sign_job *job = &tx->job;
     struct relay_sign_part *parts =
         arena_try(&s->arena, s->outbound_count * sizeof(*parts));
 
     if (parts == NULL)
         return false;
-    tx->job = (struct relay_sign_job){
+    *job = (struct relay_sign_job){
         .spool = &tx->spool,
         .header = &tx->header,
         .conf = s->conf,
         .now = s->now.wall,
         .parts = parts,
     };
+    for (unsigned i = 0; i < s->outbound_count; i++)
+        if (outbound_has_wanted(s->outbounds[i]))
+            parts[job->part_count++].outbound = i;
+    /* A continuation line at the top would continue a field of ours. */
+    bool open = (tx->header.oddities & MAIL_LEADING_FOLD) != 0;
+    if (!open && !mark_loops(s))
+        return false;
     *signatures = 0;
-    for (unsigned i = 0; i < s->outbound_count; i++) {
-        struct outbound *o = s->outbounds[i];
-        if (!outbound_has_wanted(o))
-            continue;
-        struct relay_sign_part *part = &parts[tx->job.part_count++];
-        struct relay_signing signing;
-        struct relay_signing_input input = {
-            .role = s->listener->role,
-            .header = &tx->header,
-            .reverse_path = tx->mail.reverse_path.text,
-            .leaves = o->leaves,
-            .srs_domain = o->srs_domain,
-        };
-        part->outbound = i;
-        /* A continuation line at the top would continue a field of ours. */
-        bool open = (tx->header.oddities & MAIL_LEADING_FOLD) != 0;
+    for (size_t i = 0; i < job->part_count; i++) {
         if (s->listener->role == CONF_OUTBOUND && !open)
-            complete_header(s, &part->prepended);
-        if (o->leaves && !open && !mark_loops(s, o, &part->prepended))
+            complete_header(s, &parts[i].prepended);
+        if (!choose_keys(s, &parts[i]))
             return false;
-        const char *why =
-            relay_choose_keys(s->conf, &input, &s->arena, &signing);
-        if (signing.no_memory)
-            return false;
-        if (why != NULL) {
-            if (tx->unsigned_because == NULL || o->leaves)
-                tx->unsigned_because = why;
-            continue;
-        }
-        part->key_count = signing.key_count;
-        memcpy(part->keys, signing.keys, sizeof(part->keys));
-        *signatures += signing.key_count;
+        *signatures += parts[i].key_count;
     }
     return true;
 }

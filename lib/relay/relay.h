@@ -38,7 +38,7 @@ enum relay_dial {
  */
 struct relay_sign_part {
     unsigned outbound;
-    struct buf prepended; /* in: Date, Message-ID, X-Onward-Loop */
+    struct buf prepended; /* in: X-Onward-Loop, Date, Message-ID */
     const struct dkim_key *keys[DKIM_SIGNATURES_MAX];
     size_t key_count;
     struct buf signatures; /* out */
@@ -149,6 +149,10 @@ struct relay_summary {
     int64_t at; /* seconds since 1970 */
 };
 
+enum {
+    RELAY_SECRET = 32
+};
+
 struct relay_shared {
     struct log_sink log;
     /* Called for each transaction that is counted; or NULL. */
@@ -163,7 +167,11 @@ struct relay_shared {
     int64_t srs_minute;
     unsigned srs_failures;
     uint64_t next_id; /* of sessions; seeded by the process */
-    uint64_t unique;  /* for Message-ID; random, seeded by the process */
+    uint64_t unique;  /* for Message-ID and loop marks; random, seeded by the
+                       * process */
+    /* Keys loop marks and hashed addresses where there is no SRS secret: the
+     * same at the next start, and nobody's but this host's. */
+    char secret[RELAY_SECRET];
     bool draining;
 };
 

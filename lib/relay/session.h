@@ -220,8 +220,8 @@ void outbound_free(struct outbound *o);
 /* content.c */
 void content_begin(struct relay_session *s);
 void content_fail(struct relay_session *s, enum outcome outcome);
-bool content_loop_token(const struct relay_session *s,
-                        const struct recipient *r, char token[MAIL_LOOP_TOKEN]);
+/* What loop marks and hashed addresses are keyed from. */
+struct slice content_secret(const struct relay_session *s);
 void content_take(struct relay_session *s); /* tx->scratch to the spool */
 void content_end(struct relay_session *s);
 void content_on_signed(struct relay_session *s);

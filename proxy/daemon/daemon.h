@@ -58,10 +58,11 @@ struct daemon {
     uv_timer_t retry;    /* of listeners that paused */
     struct probe *probe; /* under way, or NULL */
 
-    int64_t started; /* seconds since 1970 */
-    bool serving;    /* the listeners are open */
-    bool stopping;   /* SIGTERM came */
-    bool ended;      /* and nothing is left to wait for */
+    int64_t started;  /* seconds since 1970 */
+    bool secret_kept; /* shared.secret is that of hostsecret.h */
+    bool serving;     /* the listeners are open */
+    bool stopping;    /* SIGTERM came */
+    bool ended;       /* and nothing is left to wait for */
     int exit_status;
     struct ticker ticker;
 };
@@ -73,6 +74,9 @@ struct relay_time daemon_now(void);
 /* A line of the process itself. */
 void daemon_log(struct daemon *daemon, enum log_level level, const char *format,
                 ...) __attribute__((format(printf, 3, 4)));
+
+/* Where there is no SRS secret: the one of this host (hostsecret.h). */
+void daemon_keep_secret(struct daemon *daemon);
 
 /* A session is gone; while stopping, the last one ends the process. */
 void daemon_link_gone(struct daemon *daemon);

@@ -85,6 +85,7 @@ succeeded(struct daemon *daemon)
     logsink_change(daemon->logsink, conf, &daemon->shared.log);
     lookups_forget(daemon->lookups);
     senders_reopen(daemon->senders, conf);
+    daemon_keep_secret(daemon);
     log_lines(daemon, LOG_LEVEL_WARNING, "config", &reload->warnings);
     if (!listeners_match(daemon, conf))
         daemon_log(daemon, LOG_LEVEL_WARNING,

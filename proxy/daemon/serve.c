@@ -1,10 +1,12 @@
 #include "daemon.h"
 
 #include "commands.h"
+#include "hostsecret.h"
 #include "probe.h"
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -192,6 +194,25 @@ init_shared(struct daemon *daemon)
         ((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000) * 16;
     if (getrandom(&shared->unique, sizeof(shared->unique), 0) < 0)
         shared->unique = shared->next_id ^ (uint64_t)getpid();
+    if (getrandom(shared->secret, sizeof(shared->secret), 0) < 0)
+        memcpy(shared->secret, &shared->unique, sizeof(shared->unique));
+}
+
+void
+daemon_keep_secret(struct daemon *daemon)
+{
+    struct buf why = { 0 };
+
+    if (daemon->conf->srs.enabled || daemon->secret_kept)
+        return;
+    daemon->secret_kept = hostsecret_keep(daemon->conf->state_directory,
+                                          daemon->shared.secret, &why);
+    if (!daemon->secret_kept)
+        daemon_log(daemon, LOG_LEVEL_WARNING,
+                   "no secret of this host (%.*s): loop marks are known until "
+                   "the next restart",
+                   SLICE_ARG(buf_slice(&why)));
+    buf_free(&why);
 }
 
 static void
@@ -212,6 +233,7 @@ init(struct daemon *daemon, const struct cli *cli, struct conf *conf)
     daemon->reload.succeeded = daemon->started;
     upstreams_init(&daemon->upstreams, daemon);
     daemon->lookups = lookups_open(daemon);
+    daemon_keep_secret(daemon);
     daemon->senders = senders_open(daemon, conf);
     link_later_open(daemon);
     lane_open(&daemon->lane, loop, process_threads());

@@ -203,12 +203,18 @@ make_srs(struct slice text, int64_t now, struct buf *out)
 static bool
 make_loop(struct slice address, struct buf *out)
 {
-    char token[MAIL_LOOP_TOKEN];
+    struct mail_loop_key key;
+    struct buf field = { 0 };
+    bool ok = mail_loop_key_make(SLICE_OF("0123456789abcdef"), address, &key) &&
+              mail_loop_print(&key, 1, &field);
 
-    if (!mail_loop_token(SLICE_OF("0123456789abcdef"), address, token))
-        return false;
-    buf_append(out, (struct slice){ token, sizeof(token) });
-    return true;
+    if (ok) {
+        struct slice made = buf_slice(&field);
+        slice_cut(&made, ' ');
+        buf_append(out, slice_cut(&made, '\r'));
+    }
+    buf_free(&field);
+    return ok;
 }
 
 static bool

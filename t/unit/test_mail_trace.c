@@ -1,4 +1,4 @@
-/* Received fields, the loop mark, Date and Message-ID. */
+/* Received fields, Date and Message-ID. */
 #include "mail.h"
 
 #include <setjmp.h>
@@ -9,45 +9,20 @@
 
 /* ---- fields that are counted and found --------------------------------- */
 
-#define MARK "8a9987500362c39d"
-
 static struct row {
     const char *name;
     struct slice content;
     unsigned hops;
-    bool marked;
 } rows[] = {
-    { "no header", SLICE("\r\nbody\r\n"), 0, false },
-    { "nothing of interest", SLICE("Subject: x\r\n\r\n"), 0, false },
-    { "one hop", SLICE("Received: by a\r\nSubject: x\r\n\r\n"), 1, false },
+    { "no header", SLICE("\r\nbody\r\n"), 0 },
+    { "nothing of interest", SLICE("Subject: x\r\n\r\n"), 0 },
+    { "one hop", SLICE("Received: by a\r\nSubject: x\r\n\r\n"), 1 },
     { "hops in any case, folded, with other names between",
       SLICE("RECEIVED: by a\r\n\tfor b\r\nReceived-SPF: none\r\n"
             "received: by c\r\nX-Received: by d\r\n\r\n"),
-      2, false },
+      2 },
     { "hops in the body do not count",
-      SLICE("Received: by a\r\n\r\nReceived: by b\r\n"), 1, false },
-    { "the mark", SLICE("X-Onward-Loop: " MARK "\r\n\r\n"), 0, true },
-    { "the mark in capitals, in any case",
-      SLICE("x-onward-loop: 8A9987500362C39D\r\n\r\n"), 0, true },
-    { "the mark without a blank", SLICE("X-Onward-Loop:" MARK "\r\n\r\n"), 0,
-      true },
-    { "the mark, folded by somebody",
-      SLICE("X-Onward-Loop:\r\n " MARK "\t \r\n\r\n"), 0, true },
-    { "the second mark is ours",
-      SLICE("X-Onward-Loop: 0000000000000000\r\nX-Onward-Loop: " MARK
-            "\r\n\r\n"),
-      0, true },
-    { "another alias's mark", SLICE("X-Onward-Loop: 8a9987500362c39e\r\n\r\n"),
-      0, false },
-    { "a part of the mark", SLICE("X-Onward-Loop: 8a9987500362c39\r\n\r\n"), 0,
-      false },
-    { "more than the mark", SLICE("X-Onward-Loop: " MARK "0\r\n\r\n"), 0,
-      false },
-    { "an empty mark", SLICE("X-Onward-Loop:\r\n\r\n"), 0, false },
-    { "the mark in another field", SLICE("X-Loop: " MARK "\r\n\r\n"), 0,
-      false },
-    { "the mark in the body", SLICE("A: b\r\n\r\nX-Onward-Loop: " MARK "\r\n"),
-      0, false },
+      SLICE("Received: by a\r\n\r\nReceived: by b\r\n"), 1 },
 };
 enum {
     ROWS = sizeof(rows) / sizeof(rows[0])
@@ -61,50 +36,7 @@ is_read(void **state)
 
     assert_true(mail_header_index(row->content, &header));
     assert_int_equal(mail_trace_hops(&header), row->hops);
-    assert_int_equal(mail_trace_has_token(&header, MARK), row->marked);
     mail_header_free(&header);
-}
-
-/* ---- the mark ---------------------------------------------------------- */
-
-static void
-token_value(void **state)
-{
-    const struct slice secret = SLICE("0123456789abcdef");
-    char token[MAIL_LOOP_TOKEN];
-    (void)state;
-
-    /* HMAC-SHA256(secret, "onward-loopfwd.shop@public.example"), worked out
-     * with another implementation: a message may meet a newer Onward. */
-    assert_true(
-        mail_loop_token(secret, SLICE_OF("fwd.shop@public.example"), token));
-    assert_memory_equal(token, MARK, sizeof(token));
-    assert_true(
-        mail_loop_token(secret, SLICE_OF("Fwd.Shop@PUBLIC.example"), token));
-    assert_memory_equal(token, MARK, sizeof(token));
-    assert_true(
-        mail_loop_token(secret, SLICE_OF("fwd.shoq@public.example"), token));
-    assert_memory_not_equal(token, MARK, sizeof(token));
-    assert_true(mail_loop_token(SLICE_OF("0123456789abcdeg"),
-                                SLICE_OF("fwd.shop@public.example"), token));
-    assert_memory_not_equal(token, MARK, sizeof(token));
-}
-
-static void
-token_is_printed_and_found(void **state)
-{
-    struct mail_header header = { 0 };
-    struct buf out = { 0 };
-    (void)state;
-
-    mail_loop_print(MARK, &out);
-    assert_int_equal(out.len, strlen("X-Onward-Loop: " MARK "\r\n"));
-    assert_memory_equal(out.ptr, "X-Onward-Loop: " MARK "\r\n", out.len);
-    buf_puts(&out, "\r\n");
-    assert_true(mail_header_index(buf_slice(&out), &header));
-    assert_true(mail_trace_has_token(&header, MARK));
-    mail_header_free(&header);
-    buf_free(&out);
 }
 
 /* ---- Date and Message-ID ------------------------------------------------ */
@@ -196,13 +128,11 @@ message_id(void **state)
 int
 main(void)
 {
-    struct CMUnitTest tests[4 + ROWS + DATES] = {
-        cmocka_unit_test(token_value),
-        cmocka_unit_test(token_is_printed_and_found),
+    struct CMUnitTest tests[2 + ROWS + DATES] = {
         cmocka_unit_test(every_day),
         cmocka_unit_test(message_id),
     };
-    size_t n = 4;
+    size_t n = 2;
 
     for (size_t i = 0; i < ROWS; i++)
         tests[n++] =

@@ -63,7 +63,13 @@ sub value_of ($inside, $sender) {
 }
 
 sub loop_mark ($alias) {
-    return substr hmac_sha256_hex('onward-loop' . lc $alias, $secret), 0, 16;
+    my $key  = hmac_sha256_hex("onward-loop-mark\0" . lc $alias, $secret);
+    my $salt = '5a170000';
+    my $file = scratch('mark') . '/block';
+    spew($file, pack 'H*', $salt . '0' x 24);
+    my $mac = unpack 'H*', `openssl enc -aes-128-ecb -nopad -K @{[
+        substr $key, 0, 32 ]} -in $file`;
+    return "$salt-" . substr $mac, 0, 16;
 }
 
 sub make_srs ($text) {
