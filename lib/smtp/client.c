@@ -122,6 +122,8 @@ take(struct smtp_client *client, struct slice *in, struct buf *out,
     while (in->len != 0) {
         if (smtp_client_pending(client) == 0)
             return SMTP_CLIENT_BAD; /* unasked, if only a part of a reply */
+        client->parser.keep_all =
+            client->expected.ptr[client->answered] == SMTP_STEP_EHLO;
         switch (smtp_reply_take(&client->parser, in, reply)) {
         case SMTP_REPLY_MORE:
             return SMTP_CLIENT_MORE;

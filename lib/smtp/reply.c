@@ -3,7 +3,10 @@
 enum {
     LINE_OCTETS_MAX = 100 * 1024,
     CODE = 4,
-    CRLF = 2
+    CRLF = 2,
+    TEXT_MAX = SMTP_REPLY_LINE_MAX - CODE - CRLF,
+    /* The text of a reply that fits; a larger buffer was for EHLO. */
+    USUAL_TEXT = SMTP_REPLY_LINES_KEPT * SMTP_REPLY_LINE_MAX
 };
 
 /* ---- reading ----------------------------------------------------------- */
@@ -66,14 +69,19 @@ take_line(struct smtp_reply_parser *parser, struct slice line,
     if (parser->lines == SMTP_REPLY_LINES_MAX)
         return SMTP_REPLY_BAD;
 
-    struct slice text = slice_tail(line, CODE);
-    if (parser->lines == 0)
+    if (parser->lines == 0 && parser->text.cap > USUAL_TEXT)
+        buf_free(&parser->text);
+    else if (parser->lines == 0)
         buf_clear(&parser->text); /* of the reply before */
-    if (!buf_try_reserve(&parser->text, text.len + 1))
-        return SMTP_REPLY_BAD;
-    if (parser->lines != 0)
-        buf_putc(&parser->text, '\n');
-    append_printable(&parser->text, text, text.len);
+    if (parser->lines < SMTP_REPLY_LINES_KEPT || parser->keep_all) {
+        struct slice text = slice_tail(line, CODE);
+        size_t length = text.len < TEXT_MAX ? text.len : TEXT_MAX;
+        if (!buf_try_reserve(&parser->text, length + 1))
+            return SMTP_REPLY_BAD;
+        if (parser->lines != 0)
+            buf_putc(&parser->text, '\n');
+        append_printable(&parser->text, text, TEXT_MAX);
+    }
     parser->code = code;
     parser->lines++;
     if (!last)
@@ -92,7 +100,7 @@ add_octets(struct smtp_reply_parser *parser, struct slice part)
         part.len > LINE_OCTETS_MAX - parser->octets)
         return false;
     parser->octets += part.len;
-    size_t room = SMTP_REPLY_TAKEN_MAX - parser->line.len;
+    size_t room = SMTP_REPLY_LINE_MAX - parser->line.len;
     if (part.len > room)
         parser->overlong = true;
     return buf_try_append(&parser->line, slice_head(part, room));
@@ -157,7 +165,7 @@ smtp_reply_print(const struct smtp_reply *reply, struct buf *out)
         last = slice_find(text, '\n') == text.len;
         struct slice line = slice_cut(&text, '\n');
         put_code(out, reply->code, last);
-        append_printable(out, line, SMTP_REPLY_LINE_MAX - CODE - CRLF);
+        append_printable(out, line, TEXT_MAX);
         buf_puts(out, "\r\n");
     } while (!last);
 }
@@ -227,7 +235,7 @@ smtp_reply_parse_setting(struct slice s, struct smtp_reply *reply)
     struct slice text = slice_trim(slice_tail(s, CODE));
 
     if (code < 400 || s.len < CODE || s.ptr[3] != ' ' || text.len == 0 ||
-        text.len > SMTP_REPLY_LINE_MAX - CODE - CRLF)
+        text.len > TEXT_MAX)
         return false;
     for (struct slice rest = text; rest.len != 0;) {
         size_t n = utf8_printable_length(rest);

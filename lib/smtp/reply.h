@@ -8,9 +8,9 @@
 #include "base.h"
 
 enum {
-    SMTP_REPLY_LINE_MAX = 512,   /* octets we write, CRLF included */
-    SMTP_REPLY_TAKEN_MAX = 2048, /* octets of one line that we look at */
-    SMTP_REPLY_LINES_MAX = 100,
+    SMTP_REPLY_LINE_MAX = 512,  /* octets we write, CRLF included */
+    SMTP_REPLY_LINES_MAX = 100, /* more: the connection is dead */
+    SMTP_REPLY_LINES_KEPT = 4,  /* of a reply that is passed on */
 };
 
 struct smtp_reply {
@@ -21,9 +21,12 @@ struct smtp_reply {
 
 /*
  * Reads one reply, in whatever pieces it comes. All zeroes is the start.
- * After SMTP_REPLY_DONE the text is in parser->text until the next call.
+ * After SMTP_REPLY_DONE the text is in parser->text until the next call. What
+ * upstream says beyond the lines that are kept, and beyond what a line of ours
+ * may hold, is read and forgotten: it may send 100 lines to each RCPT.
  */
 struct smtp_reply_parser {
+    bool keep_all; /* lines, up to SMTP_REPLY_LINES_MAX: the reply to EHLO */
     struct buf text;
     struct buf line; /* the part of a line that has come so far */
     unsigned code;

@@ -166,7 +166,7 @@ endless_continuation(void **state)
 static void
 length_of_a_line(void **state)
 {
-    static const size_t lengths[] = { 2044, 2045, 5000, 102396, 102397 };
+    static const size_t lengths[] = { 506, 507, 5000, 102396, 102397 };
     (void)state;
 
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
@@ -183,12 +183,50 @@ length_of_a_line(void **state)
             } else {
                 assert_int_equal(status, SMTP_REPLY_DONE);
                 assert_int_equal(reply.text.len,
-                                 lengths[i] < 2044 ? lengths[i] : 2044);
+                                 lengths[i] < 506 ? lengths[i] : 506);
             }
-            assert_true(parser.line.cap <= 4096);
+            assert_true(parser.line.cap <= 512);
             smtp_reply_parser_free(&parser);
             arena_free(&arena);
         }
+    }
+}
+
+/* A reply may have 100 lines of 100 KiB: 4 of 512 octets are kept, in whatever
+ * pieces it comes, and printed they are a reply again. */
+static void
+what_is_kept(void **state)
+{
+    (void)state;
+
+    for (size_t lines = 1; lines <= SMTP_REPLY_LINES_MAX; lines++) {
+        struct smtp_reply_parser parser = { 0 };
+        struct smtp_reply reply;
+        struct buf wire = { 0 }, out = { 0 };
+        size_t kept = lines < 4 ? lines : 4;
+        size_t left;
+        for (size_t i = 1; i <= lines; i++) {
+            buf_printf(&wire, "250%c%zu ", i < lines ? '-' : ' ', i);
+            for (size_t k = 0; k < 2000; k++)
+                buf_putc(&wire, 'x');
+            buf_puts(&wire, "\r\n");
+        }
+        assert_int_equal(
+            take(&parser, buf_slice(&wire), 1 + lines * 7, &reply, &left),
+            SMTP_REPLY_DONE);
+        assert_int_equal(left, 0);
+        assert_true(parser.text.cap <= 2048 && parser.line.cap <= 512);
+        smtp_reply_print(&reply, &out);
+        assert_int_equal(out.len, kept * 512);
+        for (size_t i = 0; i < kept; i++) {
+            const char *line = out.ptr + i * 512;
+            assert_memory_equal(line, i + 1 < kept ? "250-" : "250 ", 4);
+            assert_int_equal(line[4], (char)('1' + i));
+            assert_memory_equal(line + 510, "\r\n", 2);
+        }
+        smtp_reply_parser_free(&parser);
+        buf_free(&wire);
+        buf_free(&out);
     }
 }
 
@@ -389,7 +427,7 @@ memory_is_gone(void **state)
 int
 main(void)
 {
-    struct CMUnitTest tests[2 * ROWS + 12] = { 0 };
+    struct CMUnitTest tests[2 * ROWS + 13] = { 0 };
     size_t n = 0;
 
     for (size_t i = 0; i < ROWS; i++) {
@@ -402,6 +440,7 @@ main(void)
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(number_of_lines);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(endless_continuation);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(length_of_a_line);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(what_is_kept);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(line_without_end);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(print);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(print_cuts_lines_at_512);
