@@ -328,9 +328,11 @@ on_deadline(uv_timer_t *timer)
         daemon_log(client->daemon, LOG_LEVEL_WARNING,
                    "socketmap %.*s: no answer in time",
                    SLICE_ARG(buf_slice(&server->path)));
-        answer(question, TABLE_ERROR, (struct slice){ 0 });
-        if (channel != NULL) /* its answer would be taken for the next one's */
+        /* Its answer would be taken for the next one's. The asker may ask
+         * again at once, so the channel is gone before it is told. */
+        if (channel != NULL)
             close_channel(channel);
+        answer(question, TABLE_ERROR, (struct slice){ 0 });
         serve_waiting(server);
     }
     set_deadline(client);

@@ -136,6 +136,17 @@ is($map->ask(recipient => 'info@public.example'), 'OK info@public.example',
 cmp_ok(time - $began, '<', 1, 'at once');
 like($slow->answer // '', qr/^TEMP /, 'and that one in its time');
 
+# One that does not wait for its answers: the table is silent at the first
+# question, and the next ones are asked on another connection.
+my $eager = Onward::Test::Map->new($port);
+$eager->send(join '', map { Onward::Test::Map::netstring("recipient $_") }
+    qw(late3@public.example asked3@public.example late4@public.example
+    asked4@public.example));
+like($eager->answer // '', qr/^TEMP /, 'a silent table, then more requests');
+is($eager->answer, 'OK asked3@public.example', '... the next is answered');
+like($eager->answer // '', qr/^TEMP /, '... silent again');
+is($eager->answer, 'OK asked4@public.example', '... and again answered');
+
 # Half-closed
 
 my $half = Onward::Test::Map->new($port);
