@@ -81,7 +81,7 @@ nowhere(
 );
 
 my %home = (
-    'openssl/'    => qr{^(?:lib/(?:srs/mac|mail/trace|dkim/[^/]+)
+    'openssl/'    => qr{^(?:lib/(?:srs/mac|mail/loop|dkim/[^/]+)
             |proxy/digest)\.[ch]$}x,
     'uv.h'        => qr{^proxy/},
     'libconfig.h' => qr{^lib/conf/load\.c$},
