@@ -102,12 +102,12 @@ skip_questions(struct reader *r)
     return true;
 }
 
-enum dns_answer
+enum dns_cname_answer
 dns_answer_cname(struct slice message, struct buf *target)
 {
     struct reader r = { (const unsigned char *)message.ptr, message.len, 0 };
     struct buf name = { 0 };
-    enum dns_answer answer = DNS_ANSWER_NONE;
+    enum dns_cname_answer answer = DNS_ANSWER_NONE;
 
     if (r.len < HEADER || !skip_questions(&r))
         return DNS_ANSWER_BAD;

@@ -7,7 +7,7 @@
 
 #include "base.h"
 
-enum dns_answer {
+enum dns_cname_answer {
     DNS_ANSWER_FOUND,
     DNS_ANSWER_NONE, /* no CNAME in it */
     DNS_ANSWER_BAD,  /* no message of DNS, or a damaged one */
@@ -19,6 +19,7 @@ enum dns_answer {
  * backslash behind a backslash, what cannot be printed as \DDD. Nothing is
  * appended unless found.
  */
-enum dns_answer dns_answer_cname(struct slice message, struct buf *target);
+enum dns_cname_answer dns_answer_cname(struct slice message,
+                                       struct buf *target);
 
 #endif

@@ -1,7 +1,7 @@
 #include "check_dns.h"
 
 #include "dkimwork.h"
-#include "dns.h"
+#include "dnsask.h"
 
 #include <stdlib.h>
 
@@ -63,7 +63,8 @@ judge_mx(struct checking *checking, struct slice domain,
                "whether %.*s has an MX cannot be asked: %s", SLICE_ARG(domain),
                mx->why);
         return;
-    case DNS_NONE:
+    case DNS_NO_DATA:
+    case DNS_NO_NAME:
         report(checking, WRONG, place,
                "%.*s has no MX, so bounces do not come back; publish: %.*s. "
                "IN MX 10 %.*s.",

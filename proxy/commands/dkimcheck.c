@@ -1,7 +1,7 @@
 /* Is what DNS says our key? */
 #include "dkimwork.h"
 
-#include "dns.h"
+#include "dnsask.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -51,7 +51,8 @@ judge(struct dkim_verdict *verdict, const struct dns_query *query,
         verdict->published = DKIM_UNKNOWN;
         verdict->text = trouble_text(conf, query->why, arena);
         return;
-    case DNS_NONE:
+    case DNS_NO_DATA:
+    case DNS_NO_NAME:
         verdict->published = DKIM_MISSING;
         verdict->text = "is not published";
         return;

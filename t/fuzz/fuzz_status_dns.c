@@ -10,7 +10,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct buf target = { 0 };
-    enum dns_answer answer =
+    enum dns_cname_answer answer =
         dns_answer_cname((struct slice){ (const char *)data, size }, &target);
 
     if (answer != DNS_ANSWER_FOUND && target.len != 0)

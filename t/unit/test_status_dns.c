@@ -23,7 +23,7 @@
 static const struct row {
     const char *name;
     struct slice message;
-    enum dns_answer answer;
+    enum dns_cname_answer answer;
     const char *target;
 } rows[] = {
     { "a name in full",
@@ -102,14 +102,14 @@ static const struct row {
 };
 
 /* In memory that ends where the message does. */
-static enum dns_answer
+static enum dns_cname_answer
 read_exactly(struct slice message, struct buf *target)
 {
     char *copy = malloc(message.len + 1);
 
     assert_non_null(copy);
     memmove(copy + 1, message.ptr, message.len);
-    enum dns_answer answer =
+    enum dns_cname_answer answer =
         dns_answer_cname((struct slice){ copy + 1, message.len }, target);
     free(copy);
     return answer;
@@ -127,7 +127,7 @@ answers(void **state)
     /* Cut anywhere, it is damaged: nothing is made up of a part. */
     for (size_t n = 0; row->answer == DNS_ANSWER_FOUND && n < row->message.len;
          n++) {
-        enum dns_answer answer =
+        enum dns_cname_answer answer =
             read_exactly(slice_head(row->message, n), &target);
         if (answer == DNS_ANSWER_FOUND) /* of the first of two */
             assert_string_equal(buf_cstr(&target), row->target);

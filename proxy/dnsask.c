@@ -1,4 +1,4 @@
-#include "dns.h"
+#include "dnsask.h"
 
 #include "status.h"
 
@@ -116,22 +116,12 @@ read_records(struct dns_query *query, const unsigned char *reply, int len,
         return read_mx(query, reply, len, arena);
     case DNS_CNAME:
         return read_cname(query, reply, len, arena);
+    case DNS_A:
+    case DNS_AAAA:
+    case DNS_PTR:
+        break; /* no command asks for them here */
     }
     return ARES_EFORMERR;
-}
-
-static int
-number_of(enum dns_type type)
-{
-    switch (type) {
-    case DNS_TXT:
-        return ns_t_txt;
-    case DNS_MX:
-        return ns_t_mx;
-    case DNS_CNAME:
-        return ns_t_cname;
-    }
-    return ns_t_invalid;
 }
 
 static void
@@ -146,11 +136,13 @@ on_answer(void *arg, int error, int timeouts, unsigned char *reply, int len)
         error = read_records(query, reply, len, pending->asking->arena);
     switch (error) {
     case ARES_SUCCESS:
-        query->status = query->count != 0 ? DNS_FOUND : DNS_NONE;
+        query->status = query->count != 0 ? DNS_FOUND : DNS_NO_DATA;
         break;
     case ARES_ENOTFOUND:
+        query->status = DNS_NO_NAME;
+        break;
     case ARES_ENODATA:
-        query->status = DNS_NONE;
+        query->status = DNS_NO_DATA;
         break;
     default:
         set_trouble(query, error);
@@ -256,7 +248,7 @@ dns_ask(const struct conf *conf, struct dns_query *queries, size_t count,
         }
         pending[i] = (struct pending){ &asking, query };
         asking.in_flight++;
-        ares_query(asking.channel, query->name, ns_c_in, number_of(query->type),
+        ares_query(asking.channel, query->name, ns_c_in, (int)query->type,
                    on_answer, &pending[i]);
         while (asking.in_flight >= IN_FLIGHT_MAX)
             turn(asking.channel);

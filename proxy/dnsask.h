@@ -1,0 +1,26 @@
+/* DNS for the commands: blocking, many questions at once. The daemon asks no
+ * DNS on the way of a message. */
+#ifndef ONWARD_DNSASK_H
+#define ONWARD_DNSASK_H
+
+#include "conf.h"
+#include "dns.h"
+
+struct dns_query {
+    const char *name;       /* in */
+    enum dns_type type;     /* TXT, MX or CNAME */
+    enum dns_status status; /* out, from here on in the arena */
+    const char *why;        /* more about TROUBLE */
+    struct slice *records;  /* TXT: the strings of one record joined; MX: the
+                             * hosts; CNAME: the target, one */
+    size_t count;
+};
+
+/*
+ * Ask all of them: dns.servers, or else the resolvers of the system. Each has
+ * dns.timeout, with one repetition in it.
+ */
+void dns_ask(const struct conf *conf, struct dns_query *queries, size_t count,
+             struct arena *arena);
+
+#endif
