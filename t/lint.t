@@ -90,7 +90,7 @@ my %home = (
     'ares.h'      => qr{^proxy/dnsask\.c$},
     'jansson.h'   => qr{^lib/import/jsontree\.c$},
     'libpsl.h'    => qr{^lib/smtp/suffixes\.c$},
-    'idn2.h'      => qr{^lib/(?:mail/from|smtp/path)\.c$},
+    'idn2.h'      => qr{^lib/(?:mail/domain|smtp/path)\.c$},
 );
 for my $header (sort keys %home) {
     nowhere(

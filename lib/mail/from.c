@@ -1,7 +1,8 @@
 #include "from.h"
 
-#include <idn2.h>
-#include <stdlib.h>
+#include "claims.h"
+#include "domain.h"
+
 #include <string.h>
 
 /*
@@ -14,16 +15,16 @@ struct parser {
     struct buf domains; /* of struct slice, in the arena */
     struct buf domain;  /* the one being read */
     struct arena *arena;
+    bool routes; /* the domains of obsolete routes are wanted, too */
     enum mail_from_status status;
 };
 
 static bool parse_list(struct parser *p);
 
-enum mail_from_status
-mail_from_domains(const struct mail_header *header, struct arena *arena,
-                  struct slice **domains, size_t *count)
+static enum mail_from_status
+read_domains(struct parser *p, const struct mail_header *header,
+             struct slice **domains, size_t *count)
 {
-    struct parser p = { .arena = arena, .status = MAIL_FROM_UNREADABLE };
     size_t fields = mail_header_count(header, SLICE_OF("From"));
     struct mail_field from = { 0 };
 
@@ -34,21 +35,40 @@ mail_from_domains(const struct mail_header *header, struct arena *arena,
     if (fields > 1)
         return MAIL_FROM_SEVERAL;
     mail_header_find(header, SLICE_OF("From"), 0, &from);
-    p.in = from.body;
-    if (!utf8_is_valid(p.in))
+    p->in = from.body;
+    if (!utf8_is_valid(p->in))
         return MAIL_FROM_UNREADABLE;
 
-    if (parse_list(&p) && p.domains.len != 0) {
-        *domains = arena_try(arena, p.domains.len);
-        p.status = *domains != NULL ? MAIL_FROM_OK : MAIL_FROM_NO_MEMORY;
+    p->status = MAIL_FROM_UNREADABLE;
+    if (parse_list(p) && p->domains.len != 0) {
+        *domains = arena_try(p->arena, p->domains.len);
+        p->status = *domains != NULL ? MAIL_FROM_OK : MAIL_FROM_NO_MEMORY;
     }
-    if (p.status == MAIL_FROM_OK) {
-        memcpy(*domains, p.domains.ptr, p.domains.len);
-        *count = p.domains.len / sizeof(struct slice);
+    if (p->status == MAIL_FROM_OK) {
+        memcpy(*domains, p->domains.ptr, p->domains.len);
+        *count = p->domains.len / sizeof(struct slice);
     }
-    buf_free(&p.domains);
-    buf_free(&p.domain);
-    return p.status;
+    buf_free(&p->domains);
+    buf_free(&p->domain);
+    return p->status;
+}
+
+enum mail_from_status
+mail_from_domains(const struct mail_header *header, struct arena *arena,
+                  struct slice **domains, size_t *count)
+{
+    struct parser p = { .arena = arena };
+
+    return read_domains(&p, header, domains, count);
+}
+
+enum mail_from_status
+mail_from_routed_domains(const struct mail_header *header, struct arena *arena,
+                         struct slice **domains, size_t *count)
+{
+    struct parser p = { .arena = arena, .routes = true };
+
+    return read_domains(&p, header, domains, count);
 }
 
 enum mail_from_status
@@ -64,6 +84,13 @@ mail_from_domain(const struct mail_header *header, struct arena *arena,
         mail_from_domains(header, &mailboxes, &domains, &count);
 
     *domain = (struct slice){ 0 };
+    if (status == MAIL_FROM_UNREADABLE) {
+        /* Not in the grammar, but nobody can take it for another domain's. */
+        struct mail_field from;
+        arena_free(&mailboxes);
+        mail_header_find(header, SLICE_OF("From"), 0, &from);
+        return mail_from_only_domain(from.body, arena, domain);
+    }
     for (size_t i = 1; status == MAIL_FROM_OK && i < count; i++)
         if (!slice_equal(domains[i], domains[0]))
             status = MAIL_FROM_DISAGREE;
@@ -269,54 +296,28 @@ take_domain(struct parser *p)
     return true;
 }
 
-/* Letters, digits, hyphens inside; underscores, since some sites have them. */
+/* p->domain in lower-case A-labels. */
 static bool
-is_host_name(struct slice s)
+read_domain(struct parser *p, struct slice *domain)
 {
-    if (s.len == 0 || s.len > 253)
-        return false;
-    for (;;) {
-        size_t len = slice_find(s, '.');
-        if (len == 0 || len > 63 || s.ptr[0] == '-' || s.ptr[len - 1] == '-')
-            return false;
-        for (size_t i = 0; i < len; i++)
-            if (!ascii_is_alnum(s.ptr[i]) && s.ptr[i] != '-' && s.ptr[i] != '_')
-                return false;
-        if (len == s.len)
-            return true;
-        s = slice_tail(s, len + 1);
+    switch (mail_domain_read(buf_slice(&p->domain), MAIL_DOMAIN_STRICT,
+                             p->arena, domain)) {
+    case MAIL_DOMAIN_OK:
+        return true;
+    case MAIL_DOMAIN_BAD:
+        break;
+    case MAIL_DOMAIN_NO_MEMORY:
+        return no_memory(p);
     }
+    return false;
 }
 
-/* Lower-case A-labels of p->domain, in the arena. */
 static bool
-to_a_labels(struct parser *p, struct slice *domain)
+keep_domain(struct parser *p, struct slice domain)
 {
-    struct buf *written = &p->domain;
-    bool is_ascii = true;
-    char *ascii = NULL;
-    bool ok = false;
-
-    for (size_t i = 0; i < written->len; i++) {
-        written->ptr[i] = ascii_lower(written->ptr[i]);
-        is_ascii = is_ascii && (unsigned char)written->ptr[i] < 128;
-    }
-    if (is_ascii && !is_host_name(buf_slice(written)))
-        return false;
-    /* No mapping (TR46): a name that is not valid as it stands, decomposed
-     * for example, is one that others may look up differently. */
-    if (!is_ascii &&
-        idn2_lookup_u8((const uint8_t *)buf_cstr(written), (uint8_t **)&ascii,
-                       IDN2_NO_TR46 | IDN2_ALABEL_ROUNDTRIP) != IDN2_OK)
-        return false;
-    struct slice result =
-        ascii != NULL ? slice_from(ascii) : buf_slice(written);
-    if (!is_host_name(result))
-        goto out;
-    ok = arena_try_copy(p->arena, result, domain) || no_memory(p);
-out:
-    free(ascii);
-    return ok;
+    return buf_try_append(&p->domains, (struct slice){ (const char *)&domain,
+                                                       sizeof(domain) }) ||
+           no_memory(p);
 }
 
 static bool
@@ -324,20 +325,22 @@ take_at_domain(struct parser *p)
 {
     struct slice domain = { 0 };
 
-    if (!take(p, '@') || !take_domain(p) || !to_a_labels(p, &domain))
+    if (!take(p, '@') || !take_domain(p) || !read_domain(p, &domain))
         return false;
-    if (!buf_try_append(&p->domains, (struct slice){ (const char *)&domain,
-                                                     sizeof(domain) }))
-        return no_memory(p);
-    return true;
+    return keep_domain(p, domain);
 }
 
-/* "@one.example,@two.example:", which is read and without a meaning. */
+/* "@one.example,@two.example:", which says nothing about the author, but a
+ * program that takes the first "@" of the field reads its domain there. */
 static bool
 take_route(struct parser *p)
 {
+    struct slice domain = { 0 };
+
     do {
         if (!skip_cfws(p) || !take(p, '@') || !take_domain(p))
+            return false;
+        if (p->routes && (!read_domain(p, &domain) || !keep_domain(p, domain)))
             return false;
     } while (take(p, ','));
     return take(p, ':');

@@ -21,13 +21,17 @@ enum mail_from_status {
  * mailboxes are fine if all have the same domain. (Whether parents of that
  * domain have keys is the caller's business.) With DISAGREE, `domains` may
  * still be asked: see mail_from_domains.
+ *
+ * A field that is not in the grammar (a comma or an address as display name
+ * without quotes, a comma too many) is read all the same where each way to
+ * read it gives one and the same domain.
  */
 enum mail_from_status mail_from_domain(const struct mail_header *header,
                                        struct arena *arena,
                                        struct slice *domain);
 
 /* All domains of the one From field, in order of appearance; DISAGREE is not
- * an answer here. */
+ * an answer here, and what is not in the grammar is UNREADABLE. */
 enum mail_from_status mail_from_domains(const struct mail_header *header,
                                         struct arena *arena,
                                         struct slice **domains, size_t *count);

@@ -2,6 +2,7 @@
 #ifndef ONWARD_MAIL_H
 #define ONWARD_MAIL_H
 
+#include "claims.h"
 #include "from.h"
 #include "header.h"
 #include "loop.h"

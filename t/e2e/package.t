@@ -92,7 +92,8 @@ my ($depends) = $control =~ /^Depends: (.*)$/m;
 is_deeply [ grep { $depends !~ /(?:^|, )\Q$_\E(?: \(|,|$)/ } sort keys %library ],
     [], 'depends on them' or diag($depends);
 like $control, qr/^Depends: .*\bsystemd\b/m,   'and on systemd-sysusers';
-like $control, qr/^Recommends: postfix$/m,     'recommends Postfix';
+like $control, qr/^Recommends: postfix, publicsuffix$/m,
+    'recommends Postfix and the list of public suffixes';
 unlike join('', map { slurp("$dir/tree/DEBIAN/$_") } qw(postinst prerm postrm)),
     qr/systemctl[^\n]*\b(?:start|enable|restart)\b(?<!try-restart)/,
     'its scripts start and enable nothing';
