@@ -92,18 +92,8 @@ main(int argc, char **argv)
                                           "Content-Type",
                                           "Content-Transfer-Encoding",
                                           NULL };
-    static const char *oversigned[] = { "From",
-                                        "Sender",
-                                        "Reply-To",
-                                        "To",
-                                        "Cc",
-                                        "Subject",
-                                        "Date",
-                                        "Message-ID",
-                                        "MIME-Version",
-                                        "Content-Type",
-                                        "Content-Transfer-Encoding",
-                                        NULL };
+    static const char *oversigned[] = { "From", "To",         "Subject",
+                                        "Date", "Message-ID", NULL };
     enum {
         COUNT = sizeof(sizes) / sizeof(sizes[0])
     };

@@ -80,12 +80,17 @@ subtest 'our user: one good signature for each active key' => sub {
             for split /(?<=\n)/, $field;
     }
     for my $added ("From: eve\@evil.example\r\n", "Subject: other\r\n",
-        "Reply-To: eve\@evil.example\r\n")
+        "To: x\@evil.example\r\n")
     {
         my $forged = $out =~ s/^(From: Bob)/$added$1/mr;
         is_deeply [grep {/pass/} @{ signers($forged) }], [],
             'oversigned: another ' . $added =~ s/:.*//sr . ' breaks them';
     }
+    my $listed = "Sender: owner\@list.example\r\nList-Id: <k.list.example>\r\n"
+        . "Precedence: bulk\r\nMIME-Version: 1.0\r\n"
+        . "Content-Type: text/plain\r\nContent-Transfer-Encoding: 7bit\r\n";
+    is_deeply [grep { !/pass/ } @{ signers($out =~ s/^(From: Bob)/$listed$1/mr) }],
+        [], 'fields that a list adds do not';
 };
 
 subtest 'missing Date and Message-ID are added, and signed' => sub {

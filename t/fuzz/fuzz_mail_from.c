@@ -58,13 +58,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (read_from(value, " (c)", &arena, &other) != MAIL_FROM_OK ||
             !slice_equal(domain, other))
             abort();
-        if (read_from(value, ", x@other.invalid", &arena, &other) !=
-                MAIL_FROM_DISAGREE &&
-            !slice_equal(domain, SLICE_OF("other.invalid")))
-            abort();
-        if (read_from(value, " x@other.invalid", &arena, &other) !=
-            MAIL_FROM_UNREADABLE)
-            abort();
+        /* Another author is noticed, with and without a comma. */
+        static const char *const others[] = { ", x@other.invalid",
+                                              " x@other.invalid" };
+        for (size_t i = 0; i < 2; i++)
+            if (read_from(value, others[i], &arena, &other) == MAIL_FROM_OK &&
+                !slice_equal(domain, SLICE_OF("other.invalid")))
+                abort();
     }
     arena_free(&arena);
     return 0;

@@ -126,16 +126,10 @@ added_fields(void **state)
     static const char *const fields[] = {
         "From: boss@bank.example\r\n",
         "from: boss@bank.example\r\n",
-        "Sender: x@y\r\n",
-        "Reply-To: x@y\r\n",
         "To: x@y\r\n",
-        "Cc: x@y\r\n",
         "Subject: x\r\n",
         "Date: x\r\n",
         "Message-ID: <x>\r\n",
-        "MIME-Version: 1.0\r\n",
-        "Content-Type: text/html\r\n",
-        "Content-Transfer-Encoding: 8bit\r\n",
     };
 
     (void)state;
@@ -164,6 +158,11 @@ what_may_be_added(void **state)
     (void)state;
     make(&m);
     insert(&m, m.field, "Received: from b by c\r\nX-Spam: no\r\n");
+    /* What mailing lists add. */
+    insert(&m, m.field,
+           "Sender: owner@list.example\r\nList-Id: <list.example>\r\n"
+           "MIME-Version: 1.0\r\nContent-Type: text/plain\r\n"
+           "Content-Transfer-Encoding: 7bit\r\n");
     assert_true(plain_verify(buf_slice(&m.text), m.key));
     buf_puts(&m.text, "\r\n\r\n"); /* empty lines at the end */
     assert_true(plain_verify(buf_slice(&m.text), m.key));

@@ -78,9 +78,7 @@ fixed_field(void **state)
 
 /* ---- h= ---------------------------------------------------------------- */
 
-#define ABSENT                                                                 \
-    ":Sender:Reply-To:To:Cc:Subject:Date:Message-ID:MIME-Version:"             \
-    "Content-Type:Content-Transfer-Encoding"
+#define ABSENT ":To:Subject:Date:Message-ID"
 
 static struct names_row {
     const char *name;
@@ -90,22 +88,22 @@ static struct names_row {
 } names_rows[] = {
     { "absent names are oversigned", SLICE("From: a@b\r\n\r\n"), SLICE(""),
       "From:From" ABSENT },
-    { "every instance, and once more",
+    { "every instance, and once more where others are not wanted",
       SLICE("Cc: 1\r\nFrom: a@b\r\ncc: 2\r\nCC : 3\r\n\r\n"), SLICE(""),
-      "From:From:Sender:Reply-To:To:Cc:Cc:Cc:Cc:Subject:Date:Message-ID:"
-      "MIME-Version:Content-Type:Content-Transfer-Encoding" },
+      "From:From:To:Cc:Cc:Cc:Subject:Date:Message-ID" },
+    { "names that lists add: as often as they are there",
+      SLICE("From: a@b\r\nReply-To: x\r\nMIME-Version: 1.0\r\n\r\n"), SLICE(""),
+      "From:From:Reply-To:To:Subject:Date:Message-ID:MIME-Version" },
     { "not oversigned: as often as it is there",
       SLICE("From: a@b\r\nReferences: x\r\nReferences: y\r\n\r\n"), SLICE(""),
-      "From:From:Sender:Reply-To:To:Cc:Subject:Date:Message-ID:References:"
-      "References:MIME-Version:Content-Type:Content-Transfer-Encoding" },
+      "From:From:To:Subject:Date:Message-ID:References:References" },
     { "never trace fields, Bcc, X-, ARC-",
       SLICE("Received: x\r\nReturn-Path: <>\r\nFrom: a@b\r\nBcc: x\r\n"
             "X-Y: z\r\nARC-Seal: i=1\r\nDKIM-Signature: v=1\r\n\r\n"),
       SLICE(""), "From:From" ABSENT },
     { "what we put above is signed too", SLICE("From: a@b\r\n\r\n"),
       SLICE("Date: now\r\nMessage-ID: <x@y>\r\nX-Onward-Loop: 1\r\n"),
-      "From:From:Sender:Reply-To:To:Cc:Subject:Date:Date:Message-ID:"
-      "Message-ID:MIME-Version:Content-Type:Content-Transfer-Encoding" },
+      "From:From:To:Subject:Date:Date:Message-ID:Message-ID" },
     { "a name that holds a semicolon",
       SLICE("From: a@b\r\nTo;l=0;x: y\r\n\r\n"), SLICE(""),
       "From:From" ABSENT },
