@@ -37,6 +37,12 @@ void conf_list_srs_domains(struct conf *conf, struct arena *arena,
  * it owes nothing to conf's memory. */
 void conf_keep_srs_domains(struct conf *fresh, const struct conf *conf);
 
+/* Fill conf->family, which owes nothing to the tables it was made from. */
+void conf_build_family(struct conf *conf, struct arena *arena);
+
+/* Where an SRS domain shares its registrable domain with authors of ours. */
+void conf_warn_family(const struct conf_reading *r, const struct conf *conf);
+
 /* "limits.sessions = 1000" for all settings. */
 void conf_build_values(const struct conf_reading *r, struct conf *conf);
 

@@ -144,7 +144,8 @@ warn_unsigned(const struct conf_reading *r, const struct conf *conf)
     struct slice domain = conf->srs.domain, found;
     bool waits = false;
 
-    if (dkim_keyset_find(conf->dkim.keys, domain, conf->dkim.subdomains, keys,
+    /* A forwarder signs with the SRS domain's own key, never a parent's. */
+    if (dkim_keyset_find(conf->dkim.keys, domain, false, keys,
                          DKIM_SIGNATURES_MAX, &found) != 0)
         return;
     for (size_t i = 0; i < dkim_keyset_count(conf->dkim.keys); i++) {
@@ -182,6 +183,8 @@ check_srs(const struct conf_reading *r, const struct conf *conf)
     if (conf->dkim.keys != NULL && conf->dkim.sign_forwarded &&
         conf->srs.domain.len != 0)
         warn_unsigned(r, conf);
+    if (conf->family.suffixes != NULL)
+        conf_warn_family(r, conf);
 }
 
 static void

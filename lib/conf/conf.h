@@ -9,6 +9,7 @@
 
 #include "base.h"
 #include "dkim.h"
+#include "smtp.h"
 #include "srs.h"
 #include "table.h"
 
@@ -106,6 +107,7 @@ struct conf {
          * conf_is_srs_domain. */
         struct slice *every;
         size_t every_count;
+        bool submitted; /* outbound listeners: foreign senders are rewritten */
     } srs;
 
     struct {
@@ -114,11 +116,19 @@ struct conf {
         bool sign_forwarded;
         bool subdomains;
         bool sign_mismatch; /* from_mismatch = "sign" */
+        bool skip_null;     /* null_sender = "skip" */
         bool send_on_error; /* on_error = "send" */
         struct dkim_names headers;
         struct dkim_names oversign;
         int64_t expire_seconds;
     } dkim;
+
+    /* See conf_in_family. */
+    struct {
+        const struct smtp_suffixes *suffixes;
+        struct slice *names; /* registrable domains, sorted */
+        size_t count;
+    } family;
 
     struct {
         unsigned sessions;
@@ -228,6 +238,17 @@ struct conf *conf_refresh_tables(struct conf *conf, int64_t now,
 
 /* Is it one of our SRS domains? A socketmap of domain_map is not asked. */
 bool conf_is_srs_domain(const struct conf *conf, struct slice domain);
+
+/*
+ * Does a domain (lower-case A-labels) share its registrable domain with one of
+ * ours: a literal name of local_domains, an SRS domain, or one that has a key
+ * in any state? Tables of local_domains are not asked.
+ */
+bool conf_in_family(const struct conf *conf, struct slice domain);
+
+/* The registrable domain of a name, or the name where it has none; within the
+ * name. Two names with one owner are aligned for DMARC. */
+struct slice conf_owner(const struct conf *conf, struct slice domain);
 
 struct conf *conf_ref(struct conf *conf);
 void conf_unref(struct conf *conf);

@@ -97,6 +97,10 @@ const struct conf_setting conf_settings[] = {
       "Least characters of a hash that is accepted." },
     { "srs.accept_from", CONF_CHOICE, "null", "null|any", 0, 0,
       "Who may use an SRS address: bounces only, or any sender." },
+    { "srs.submitted", CONF_CHOICE, "foreign", "foreign|no", 0, 0,
+      "Outbound listeners: whether mail for elsewhere gets an SRS address as "
+      "its sender where that is a stranger's (Sieve redirect, .forward, "
+      "lists)." },
     { "srs.long_sender", CONF_CHOICE, "send", "send|store|reject", 0, 0,
       "Reverse-paths whose local part becomes longer than 64 octets: sent "
       "all the same, replaced by a stored token (while there is room for "
@@ -120,8 +124,11 @@ const struct conf_setting conf_settings[] = {
     { "dkim.subdomains", CONF_BOOL, "true", NULL, 0, 0,
       "Sign for sub-domains with the key of the nearest parent." },
     { "dkim.from_mismatch", CONF_CHOICE, "skip", "skip|sign", 0, 0,
-      "Outbound mail whose From is of another domain than its "
-      "reverse-path." },
+      "Outbound mail whose From is neither of its reverse-path's domain nor "
+      "below it. A reverse-path below From's domain is accepted where no "
+      "other key and no local domain lies below that." },
+    { "dkim.null_sender", CONF_CHOICE, "sign", "sign|skip", 0, 0,
+      "Outbound mail with the null reverse-path, which names nobody." },
     { "dkim.headers", CONF_STRINGS, NULL, NULL, 0, 0,
       "Fields that are signed, in every instance." },
     { "dkim.oversign", CONF_STRINGS, NULL, NULL, 0, 0,

@@ -242,6 +242,7 @@ conf_build_srs(const struct conf_reading *r, struct conf *conf)
     conf->srs.max_failures =
         (unsigned)conf_get(r, NULL, "srs.max_failures").number;
     conf->srs.accept_any = conf_get(r, NULL, "srs.accept_from").number == 1;
+    conf->srs.submitted = conf_get(r, NULL, "srs.submitted").number == 0;
     conf->srs.long_sender =
         (enum conf_long_sender)conf_get(r, NULL, "srs.long_sender").number;
     if (conf_written(r, "srs") == NULL ||

@@ -94,6 +94,7 @@ conf_build_dkim(const struct conf_reading *r, struct conf *conf)
     conf->dkim.subdomains = conf_get(r, NULL, "dkim.subdomains").truth;
     conf->dkim.sign_mismatch =
         conf_get(r, NULL, "dkim.from_mismatch").number == 1;
+    conf->dkim.skip_null = conf_get(r, NULL, "dkim.null_sender").number == 1;
     conf->dkim.send_on_error = conf_get(r, NULL, "dkim.on_error").number == 1;
     build_expire(r, conf);
     build_names(r, "dkim.headers", &dkim_default_headers, &conf->dkim.headers);

@@ -19,6 +19,7 @@ struct conf_core {
     size_t rule_count;
     struct srs_conf *srs;
     struct dkim_keyset *keys;
+    struct smtp_suffixes *suffixes;
 };
 
 static void
@@ -31,6 +32,7 @@ core_unref(struct conf_core *core)
     free(core->rules);
     srs_conf_free(core->srs);
     dkim_keyset_unref(core->keys);
+    smtp_suffixes_free(core->suffixes);
     arena_free(&core->arena);
     free(core);
 }
@@ -61,6 +63,19 @@ conf_new(void)
 }
 
 static void
+build_family(struct conf_reading *r, struct conf *conf)
+{
+    conf->core->suffixes = smtp_suffixes_load();
+    conf->family.suffixes = conf->core->suffixes;
+    if (conf->family.suffixes != NULL)
+        conf_build_family(conf, r->arena);
+    else
+        conf_error_setting(r, "srs.domain",
+                           "there is no list of public suffixes: install the "
+                           "package publicsuffix");
+}
+
+static void
 build(struct conf_reading *r, struct conf *conf)
 {
     conf->path = arena_copy(r->arena, slice_from(r->inputs->path));
@@ -70,6 +85,7 @@ build(struct conf_reading *r, struct conf *conf)
     conf_build_dkim(r, conf);
     conf_build_srs(r, conf);
     conf_build_rest(r, conf);
+    build_family(r, conf);
     conf_check(r, conf);
     conf_build_values(r, conf);
     core_take(conf->core, conf);
@@ -266,5 +282,7 @@ conf_refresh_tables(struct conf *conf, int64_t now, struct buf *errors)
         return NULL;
     }
     conf_keep_srs_domains(fresh, conf);
+    if (fresh->srs.every != conf->srs.every)
+        conf_build_family(fresh, &fresh->arena);
     return fresh;
 }

@@ -55,18 +55,20 @@ reads_every_setting(void **state)
         "\"outbound\"; group = \"root\"; mode = \"0600\"; } );\n"
         "upstream = { address = \"[::1]:10026\"; connect_timeout = \"2s\"; "
         "reply_timeout = \"80s\"; idle_timeout = \"0s\"; };\n"
-        "forward = { local_domains = ( \"Example.ORG\", \"b\xC3\xBC"
+        "forward = { local_domains = ( \"Example.NET\", \"b\xC3\xBC"
         "cher.example\" ); aliases = ( { match = \"a@b.example\"; to = ( "
         "\"c@d.example\" ); }, \"texthash:@DIR@/aliases\" ); "
         "recipient_delimiter = \"+-\"; max_targets = 7; };\n"
         "srs = { domain = \"SRS.example.org\"; secret_file = "
         "\"@DIR@/secret\"; max_age = \"30d\"; mac = \"classic\"; hash_length "
-        "= 8; hash_minimum = 5; accept_from = \"any\"; long_sender = "
+        "= 8; hash_minimum = 5; accept_from = \"any\"; submitted = "
+        "\"no\"; long_sender = "
         "\"reject\"; max_failures = 9; domain_map = ( { from = \"a.example\"; "
         "to = \"s.a.example\"; }, { from = \"b.example\"; to = "
         "\"srs.example.org\"; } ); };\n"
         "dkim = { key_directory = \"@DIR@/keys\"; sign_forwarded = false; "
-        "subdomains = false; from_mismatch = \"sign\"; headers = ( \"From\", "
+        "subdomains = false; from_mismatch = \"sign\"; null_sender = "
+        "\"skip\"; headers = ( \"From\", "
         "\"To\" ); oversign = ( \"From\" ); expire = \"7d\"; on_error = "
         "\"send\"; };\n"
         "limits = { sessions = 1; recipients = 2; hops = 3; errors = 4; "
@@ -102,7 +104,7 @@ reads_every_setting(void **state)
     assert_int_equal(c->upstream.reply_timeout, 80000);
     assert_int_equal(c->upstream.idle_timeout, 0);
     assert_int_equal(c->forward.local_domains.count, 2);
-    assert_text(c->forward.local_domains.entries[0].name, "example.org");
+    assert_text(c->forward.local_domains.entries[0].name, "example.net");
     assert_text(c->forward.local_domains.entries[1].name,
                 "xn--bcher-kva.example");
     assert_int_equal(c->forward.aliases.count, 2);
@@ -116,6 +118,7 @@ reads_every_setting(void **state)
     assert_text(srs_conf_secret(c->srs.srs), "0123456789abcdef");
     assert_int_equal(c->srs.max_age_days, 30);
     assert_true(c->srs.accept_any);
+    assert_false(c->srs.submitted);
     assert_int_equal(c->srs.long_sender, CONF_LONG_REJECT);
     assert_int_equal(c->srs.max_failures, 9);
     assert_int_equal(c->srs.domain_map.count, 2);
@@ -125,6 +128,7 @@ reads_every_setting(void **state)
     assert_false(c->dkim.sign_forwarded);
     assert_false(c->dkim.subdomains);
     assert_true(c->dkim.sign_mismatch);
+    assert_true(c->dkim.skip_null);
     assert_true(c->dkim.send_on_error);
     assert_int_equal(c->dkim.headers.count, 2);
     assert_int_equal(c->dkim.oversign.count, 1);

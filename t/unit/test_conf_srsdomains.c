@@ -162,8 +162,13 @@ follows_a_table(void **state)
         assert_true(is_srs(fresh, "srs.two.example"));
         assert_false(is_srs(fresh, "srs.one.example"));
         assert_true(is_srs(fresh, "srs.example.org"));
+        assert_true(conf_in_family(fresh, SLICE_OF("two.example")));
+        assert_false(conf_in_family(fresh, SLICE_OF("one.example")));
+        assert_true(conf_in_family(old, SLICE_OF("one.example")));
         conf_unref(old_first ? old : fresh);
         assert_true(is_srs(old_first ? fresh : old, "srs.example.org"));
+        assert_true(conf_in_family(old_first ? fresh : old,
+                                   SLICE_OF("mail.example.org")));
         conf_unref(old_first ? fresh : old);
         buf_free(&errors);
         buf_free(&warnings);
