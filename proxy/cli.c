@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 enum {
-    POSTCONF_MS = 5000
+    POSTCONF_MS = 5000,
+    SETTLED = 2 /* seconds */
 };
 
 void
@@ -23,6 +24,32 @@ cli_error(const char *format, ...)
     vfprintf(stderr, format, args);
     va_end(args);
     fputc('\n', stderr);
+}
+
+void
+cli_print(FILE *file, struct slice octets)
+{
+    if (octets.len != 0)
+        fwrite(octets.ptr, 1, octets.len, file);
+}
+
+void
+cli_settle_main_cf(const char *directory)
+{
+    static const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+    struct buf path = { 0 };
+    struct stat st;
+
+    buf_printf(&path, "%s/main.cf", directory);
+    if (stat(buf_cstr(&path), &st) == 0) {
+        time_t now = time(NULL);
+        /* A time in the future is that of another clock. */
+        while (now >= st.st_mtime && now - st.st_mtime < SETTLED) {
+            nanosleep(&pause, NULL);
+            now = time(NULL);
+        }
+    }
+    buf_free(&path);
 }
 
 bool
@@ -115,8 +142,11 @@ ask_postfix(const char *path, struct buf *answer)
     argv[2] = buf_cstr(&directory);
     for (size_t i = 0; i < CONF_POSTFIX_NAMES; i++)
         argv[5 + i] = conf_postfix_names[i];
-    if (directory.len != 0 && stat(argv[2], &st) == 0 && S_ISDIR(st.st_mode))
+    if (directory.len != 0 && stat(argv[2], &st) == 0 &&
+        S_ISDIR(st.st_mode)) {
+        cli_settle_main_cf(argv[2]);
         ok = cli_run_within(argv, POSTCONF_MS, CLI_RUN_QUIET, answer) == 0;
+    }
     buf_free(&directory);
     return ok;
 }
@@ -151,7 +181,7 @@ cli_load(const struct cli *cli)
     struct conf *conf = cli_load_with(cli, NULL, &errors, &warnings);
 
     if (conf == NULL)
-        fwrite(errors.ptr, 1, errors.len, stderr);
+        cli_print(stderr, buf_slice(&errors));
     buf_free(&errors);
     buf_free(&warnings);
     return conf;

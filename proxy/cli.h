@@ -7,6 +7,8 @@
 
 #include "conf.h"
 
+#include <stdio.h>
+
 enum {
     CLI_OK = 0,
     CLI_NO = 1, /* the answer is no */
@@ -53,6 +55,17 @@ struct conf *cli_load(const struct cli *cli);
  * reload (before) and by check (errors and warnings in bufs). */
 struct conf *cli_load_with(const struct cli *cli, struct conf *before,
                            struct buf *errors, struct buf *warnings);
+
+/* Octets as they are; none at all may have no address. */
+void cli_print(FILE *file, struct slice octets);
+
+/*
+ * Before postconf is asked about a configuration directory: waits until its
+ * main.cf is two seconds old. postconf itself waits for that, but Postfix 3.8
+ * to 3.12 then read the file again and take $config_directory in it for the
+ * default one.
+ */
+void cli_settle_main_cf(const char *directory);
 
 /* The whole of a file, or of standard input for "-". False: an error was
  * printed. */

@@ -129,7 +129,7 @@ print_json(const struct check_report *report)
     buf_puts(&out, ",\"warnings\":");
     print_entries(&out, buf_slice(&report->warnings));
     buf_puts(&out, "}\n");
-    fwrite(out.ptr, 1, out.len, stdout);
+    cli_print(stdout, buf_slice(&out));
     buf_free(&out);
 }
 
@@ -151,7 +151,7 @@ print_errors(const struct buf *errors, bool unusable)
 {
     size_t count = count_entries(buf_slice(errors));
 
-    fwrite(errors->ptr, 1, errors->len, stderr);
+    cli_print(stderr, buf_slice(errors));
     fprintf(stderr, "%zu error%s.%s\n", count, count == 1 ? "" : "s",
             unusable ? " A running daemon keeps its configuration." : "");
 }

@@ -58,7 +58,7 @@ print_values(const struct conf_value *values, size_t count, enum form form)
             print_value(&out, &values[i]);
     if (form == JSON)
         fputs("{\"settings\":[\n", stdout);
-    fwrite(out.ptr, 1, out.len, stdout);
+    cli_print(stdout, buf_slice(&out));
     if (form == JSON)
         fputs("\n]}\n", stdout);
     buf_free(&out);
@@ -128,7 +128,7 @@ command_config(const struct cli *cli, int argc, char **argv)
     if (form == MAN) {
         struct buf out = { 0 };
         config_print_man(&out);
-        fwrite(out.ptr, 1, out.len, stdout);
+        cli_print(stdout, buf_slice(&out));
         buf_free(&out);
     } else {
         defaults(form);

@@ -10,8 +10,7 @@
 void
 dkim_print(struct slice octets)
 {
-    if (octets.len != 0)
-        fwrite(octets.ptr, 1, octets.len, stdout);
+    cli_print(stdout, octets);
 }
 
 bool

@@ -32,9 +32,9 @@ read_optional(struct arena *arena, const char *directory, const char *name)
 static int
 finish(struct import_result *result)
 {
-    fwrite(result->notes.ptr, 1, result->notes.len, stderr);
+    cli_print(stderr, buf_slice(&result->notes));
     if (!result->failed)
-        fwrite(result->conf.ptr, 1, result->conf.len, stdout);
+        cli_print(stdout, buf_slice(&result->conf));
     int status = result->failed ? CLI_BAD_DATA : CLI_OK;
     import_result_free(result);
     return status;

@@ -32,7 +32,7 @@ map_open(const char *spec, int *status)
     struct table *table = table_open(slice_from(spec), TABLE_PAIRS, NULL,
                                      (int64_t)time(NULL), &errors);
     if (table == NULL) {
-        fwrite(errors.ptr, 1, errors.len, stderr);
+        cli_print(stderr, buf_slice(&errors));
         *status = CLI_BAD_DATA;
     }
     buf_free(&errors);
@@ -136,9 +136,9 @@ look_up_folded(const struct table *table, struct slice key, struct buf *folded,
 static void
 print_entry(struct slice key, struct slice value)
 {
-    fwrite(key.ptr, 1, key.len, stdout);
+    cli_print(stdout, key);
     putchar('\t');
-    fwrite(value.ptr, 1, value.len, stdout);
+    cli_print(stdout, value);
     putchar('\n');
 }
 

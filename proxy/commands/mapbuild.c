@@ -198,7 +198,7 @@ read_source(const struct build *build, int *status)
         progress("");
     }
     if (errors.len != 0) {
-        fwrite(errors.ptr, 1, errors.len, stderr);
+        cli_print(stderr, buf_slice(&errors));
         cli_error("%s is not built", build->spec);
     }
     buf_free(&text);
@@ -217,7 +217,7 @@ shrinks(const struct build *build, uint64_t entries)
     struct table *old =
         table_open(slice_from(build->spec), TABLE_PAIRS, NULL, 0, &errors);
     if (old == NULL) {
-        fwrite(errors.ptr, 1, errors.len, stderr);
+        cli_print(stderr, buf_slice(&errors));
         cli_error("--max-shrink: cannot compare; %s is not built", build->spec);
         buf_free(&errors);
         return true;

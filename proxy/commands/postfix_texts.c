@@ -47,6 +47,8 @@ postfix_texts_read(const char *directory, struct postfix_texts *texts)
     if (!ok)
         cli_error("%s: %s", buf_cstr(&file), strerror(errno));
     buf_free(&file);
+    if (ok)
+        cli_settle_main_cf(directory);
     return ok && run(directory, "-M", NULL, &texts->services) &&
            run(directory, "-Px", NULL, &texts->options) &&
            run(directory, "-n", NULL, &texts->set) &&

@@ -63,7 +63,7 @@ work(struct srs_worker *w, struct slice address)
 static void
 flush(struct srs_worker *w)
 {
-    fwrite(w->out.ptr, 1, w->out.len, stdout);
+    cli_print(stdout, buf_slice(&w->out));
     fflush(stdout);
     buf_clear(&w->out);
 }

@@ -167,7 +167,7 @@ show(const struct conf_address *address, bool json, bool redraw)
     if (redraw)
         fputs("\033[H\033[J", stdout);
     if (fetch(address, json ? "/status" : "/status.txt", &body)) {
-        fwrite(body.ptr, 1, body.len, stdout);
+        cli_print(stdout, buf_slice(&body));
         status = verdict(buf_slice(&body), json);
     } else {
         complain(address, errno);

@@ -65,7 +65,7 @@ tell(const char *what, FILE *file)
         continue;
     read_file(file, trace, collect);
     count = trace_print(trace, &out, &cut);
-    fwrite(out.ptr, 1, out.len, stdout);
+    cli_print(stdout, buf_slice(&out));
     if (cut)
         cli_error("there is more than is shown");
     buf_free(&out);
