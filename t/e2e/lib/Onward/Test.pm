@@ -15,8 +15,9 @@ use Time::HiRes qw(sleep time);
 use Test::More ();
 use Onward::Test::Janitor;
 
-our @EXPORT = qw(top binary sanitized need scratch free_port wait_until
-    slurp spew on_exit run_out seconds postfix_tables neutral_postfix);
+our @EXPORT = qw(top binary binary_for_all sanitized need scratch free_port wait_until
+    slurp spew on_exit run_out seconds neutral_postfix postfix_tables
+    postfix_default postfix_version);
 
 # Servers are left by peers in the middle of a write on purpose.
 $SIG{PIPE} = 'IGNORE';
@@ -38,6 +39,15 @@ sub binary () {
         // $ENV{ONWARD};
 }
 
+# A copy of the program that every user may run: the build of root may be
+# where only root can go. Its directory is one that all may enter.
+sub binary_for_all ($dir) {
+    my $copy = "$dir/onward";
+    system('cp', binary(), $copy) == 0 or die "$copy: cannot be copied\n";
+    chmod 0755, $copy or die "$copy: $!\n";
+    return $copy;
+}
+
 # Is the program under test built with AddressSanitizer? Its memory figures
 # then say nothing, and it is several times slower.
 sub sanitized () {
@@ -45,9 +55,15 @@ sub sanitized () {
     return $sanitized;
 }
 
-# Deadlines in tests are for a plain build on an idle machine.
+# Deadlines in tests are for a plain build on an idle machine. A machine with
+# more to do than it has processors, in the last minute or now, gets as much
+# more time.
 sub seconds ($n) {
-    return $n * (-e binary() && sanitized() ? 3 : 1);
+    state $processors = () = slurp('/proc/cpuinfo') =~ /^processor\s*:/mg;
+    my ($load, $running) = slurp('/proc/loadavg') =~ m{^(\S+) \S+ \S+ (\d+)/};
+    my $busy = ($load > $running ? $load : $running) / ($processors || 1);
+    $busy = $busy < 1 ? 1 : $busy > 10 ? 10 : $busy;
+    return $n * (-e binary() && sanitized() ? 3 : 1) * $busy;
 }
 
 # Skip the whole test, by name and with the reason, if something it needs is
@@ -103,6 +119,18 @@ sub neutral_postfix () {
 sub postfix_tables () {
     return map { $_ => 1 } split /\n/,
         run_out('postconf', '-c', neutral_main_cf(), '-m');
+}
+
+# The default of a parameter, or nothing if this Postfix does not know it.
+sub postfix_default ($name) {
+    return run_out('sh', '-c', 'postconf -c "$1" -dh "$2" 2>/dev/null', 'sh',
+        neutral_main_cf(), $name) =~ /^(.+)$/m ? ($1) : ();
+}
+
+# Its version, as a number: 3.007 is 3.7, 3.010 is 3.10.
+sub postfix_version () {
+    my ($major, $minor) = postfix_default('mail_version') =~ /^(\d+)\.(\d+)/;
+    return $major + $minor / 1000;
 }
 
 # A directory that goes away with the test; Postfix' own user may enter it.

@@ -15,7 +15,7 @@ use Onward::Test::Client;
 # front_options: { name => [more of its options] }
 # ports: { name => port }, for services whose port is known already
 # backs: { name => "full" (all of the re-injection options) or "default"
-#   (Postfix' own defaults about line endings) }
+#   (this version's own defaults about line endings) }
 # mailbox_domains, relay_domains; accept (regexp lines: what a front takes
 # beside them); transport ({ domain => port }); main, services (more of main.cf
 # and master.cf).
@@ -53,7 +53,7 @@ sub start ($self) {
     # It returns before the ports listen.
     for my $port (values %{ $self->{port} }) {
         wait_until(
-            20,
+            seconds(20),
             sub {
                 eval { Onward::Test::Client->new($port)->greeting =~ /^220/ };
             }
@@ -75,7 +75,7 @@ sub stop ($self) {
     my $alive = sub { slurp_or_empty("/proc/$pid/comm") =~ /^master/ };
     return unless $pid && $alive->();
     $self->command('stop');
-    wait_until(10, sub { !$alive->() }) or kill KILL => -$pid;
+    wait_until(seconds(10), sub { !$alive->() }) or kill KILL => -$pid;
     unlink $file;
 }
 
@@ -87,7 +87,7 @@ sub lines ($self) { return split /\n/, $self->log }
 # Waits for a line of the log that matches.
 sub logged ($self, $pattern, $timeout = 10) {
     my $line;
-    wait_until($timeout,
+    wait_until(seconds($timeout),
         sub { ($line) = grep {/$pattern/} $self->lines; return $line });
     return $line;
 }
@@ -96,7 +96,7 @@ sub logged ($self, $pattern, $timeout = 10) {
 sub drained ($self, $timeout = 20) {
     my $dir = "$self->{dir}/queue";
     return wait_until(
-        $timeout,
+        seconds($timeout),
         sub {
             !grep {-f} glob "$dir/{incoming,active,deferred,maildrop}/*"
                 . " $dir/deferred/*/*";
@@ -198,7 +198,8 @@ sub reinjection ($self, $kind) {
     push @options, 'smtpd_forbid_bare_newline=normalize',
         'smtpd_forbid_bare_newline_exclusions='
         if $kind eq 'full';
-    push @options, 'smtpd_forbid_bare_newline=no' if $kind eq 'default';
+    push @options, map {"smtpd_forbid_bare_newline=$_"}
+        postfix_default('smtpd_forbid_bare_newline') if $kind eq 'default';
     return @options;
 }
 
