@@ -262,9 +262,10 @@ SKIP: {
     skip 'needs root, and another user', 3
         if $> != 0 || system('setpriv --version >/dev/null 2>&1') != 0;
     my $path = "$dir/keys/short.example";
+    my $program = binary_for_all($dir);
     my $run = sub () {
         return run_out('sh', '-c', 'exec "$@" 2>&1', 'sh', qw(setpriv
-            --reuid=65534 --regid=65534 --clear-groups), binary(), '-c',
+            --reuid=65534 --regid=65534 --clear-groups), $program, '-c',
             "$dir/onward.conf", qw(dkim list));
     };
     chmod 0755, "$dir/keys", $dir;

@@ -189,10 +189,11 @@ sub run_traffic ($kind) {
         syswrite $count, '.';
         $client->quit;
         kill HUP => $daemon if $n % 4 == 0;
-        # On a busy machine the judges, one for each message, are slower than
-        # mail is sent: what is under way stays a few dozen.
-        do { sleep 0.1 }
-            while !-e $stop && sent('out') + sent('fwd') > $sink->count + 30;
+        # The judges, a process for each message, are slower than mail is
+        # sent: a few messages are under way at any time, and no more than a
+        # few in a second.
+        do { sleep 0.3 }
+            while !-e $stop && sent('out') + sent('fwd') > $sink->count + 6;
     }
     _exit(0);
 }

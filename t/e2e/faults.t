@@ -309,7 +309,7 @@ leaves 'closed after its dot, before ours', sub ($client) {
     $client->cmd($_) for 'MAIL FROM:<alice@sender.example>',
         'RCPT TO:<bob@public.example>', 'DATA';
     $client->send("$message.\r\n");
-    wait_until(5, sub { $upstream->committed });
+    wait_until(seconds(5), sub { $upstream->committed });
     $client->reset;
     ok $onward->logged('queued as LATE'),
         'gone after our dot: logged with the queue id';

@@ -76,7 +76,7 @@ SKIP: {
                 'inject=pwrite64:delay_enter=150000', '-p', $onward->pid
                 or POSIX::_exit(127);
         }
-        wait_until(5, sub { -e "$out.err" && slurp("$out.err") =~ /attached/ });
+        wait_until(seconds(5), sub { -e "$out.err" && slurp("$out.err") =~ /attached/ });
         my @clients = map { Onward::Test::Client->hello($onward->port) } 1 .. 3;
         my $body = join '', map { sprintf "line %06d of it\r\n", $_ } 1 .. 20_000;
         my $large = "From: alice\@sender.example\r\n\r\n$body";

@@ -64,7 +64,7 @@ sub attach (@expressions) {
             '-p', $onward->pid
             or _exit(127);
     }
-    wait_until(5, sub { -e "$out.err" && slurp("$out.err") =~ /attached/ })
+    wait_until(seconds(5), sub { -e "$out.err" && slurp("$out.err") =~ /attached/ })
         or die "strace: ", slurp("$out.err");
     return ($pid, $out);
 }

@@ -130,7 +130,7 @@ sub attach ($onward, @expressions) {
             '-p', $onward->pid
             or POSIX::_exit(127);
     }
-    wait_until(5, sub { -e "$out.err" && slurp("$out.err") =~ /attached/ });
+    wait_until(seconds(5), sub { -e "$out.err" && slurp("$out.err") =~ /attached/ });
     return $pid;
 }
 

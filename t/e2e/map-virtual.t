@@ -83,7 +83,7 @@ my $postfix = Onward::Test::Postfix->new(
     "syslog_name=postfix/expand\n",
 )->start;
 my $client;
-wait_until(20,
+wait_until(seconds(20),
     sub { $client = eval { Onward::Test::Client->hello($port) } })
     or die 'Postfix does not answer: ', $postfix->log;
 for my $n (keys @addresses) {

@@ -37,7 +37,7 @@ if ($postsrsd == 0) {
         or _exit(127);
 }
 on_exit(sub { kill TERM => $postsrsd; waitpid $postsrsd, 0 });
-wait_until(5, sub {
+wait_until(seconds(5), sub {
     IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port{reverse})
 }) or die "postsrsd does not start\n";
 

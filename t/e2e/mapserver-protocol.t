@@ -133,7 +133,7 @@ $slow->send(Onward::Test::Map::netstring('recipient late2@public.example'));
 my $began = time;
 is($map->ask(recipient => 'info@public.example'), 'OK info@public.example',
     'another is answered');
-cmp_ok(time - $began, '<', 1, 'at once');
+cmp_ok(time - $began, '<', seconds(1), 'at once');
 like($slow->answer // '', qr/^TEMP /, 'and that one in its time');
 
 # One that does not wait for its answers: the table is silent at the first
@@ -201,7 +201,7 @@ for (1 .. 60) {
     last unless $drip->send('i');
     last if $drip->closed(0.3);
 }
-cmp_ok(time - $start, '<', 16, 'an octet now and then does not keep it open');
+cmp_ok(time - $start, '<', seconds(16), 'an octet now and then does not keep it open');
 
 # Guessing
 

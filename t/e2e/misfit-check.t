@@ -12,7 +12,7 @@ use Onward::Test::Sink;
 
 need(qw(root binary postfix));
 
-my $postfix = Onward::Test::Debian->new(sink => free_port())->prepare;
+my $postfix = Onward::Test::Debian->new(sink => free_port())->prepare->jail;
 $postfix->postconf('-M', 'submission/inet=submission inet n - y - 20 smtpd');
 my $setup = Onward::Test::Setup->new(postfix => $postfix, sink => undef);
 my $onward = $setup->onward;
@@ -69,7 +69,7 @@ my @rows = (
     ['exclusions from that',
         ["-PX $back/inet/smtpd_forbid_bare_newline_exclusions"],
         qr/does not hold for what comes from us/, 'warning'],
-    ['bare newlines in front', ['-X smtpd_forbid_bare_newline'],
+    ['bare newlines in front', ['-e smtpd_forbid_bare_newline=no'],
         qr/strangers can smuggle messages in/, 'warning'],
     ['TLS demanded behind us',
         ["-P $back/inet/smtpd_tls_security_level=encrypt"],

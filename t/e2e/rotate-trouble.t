@@ -153,7 +153,7 @@ is_deeply [ map { signing($_) } @three ], [ 1, 1, 1 ], 'all sign';
 is_deeply [ grep {/next/} @{ states() } ],
     [ 'three.example next', 'two.example next' ], 'the others get theirs';
 like $out, qr{publish three\.example failed}, 'a hook that hangs is told';
-cmp_ok time - $start, '<', 60, 'and ended';
+cmp_ok time - $start, '<', seconds(60), 'and ended';
 like slurp("$dir/cut.two.example"), qr/update add .* two|two\.example/s,
     'the others are published';
 ($code, $out) = day();
@@ -200,7 +200,7 @@ if ($pid == 0) {
     $ENV{ROTATE_PATIENCE} = 10;
     exec top() . '/proxy/dist/onward-rotate', "$dir/onward.conf";
 }
-ok wait_until(60, sub { -e "$dir/there" }), 'one run publishes';
+ok wait_until(seconds(60), sub { -e "$dir/there" }), 'one run publishes';
 my $before = states();
 ($code, $out) = day();
 is $code, 75, 'another one at the same time: exit 75';

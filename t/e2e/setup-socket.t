@@ -19,7 +19,7 @@ need(qw(root binary postfix Mail::DKIM));
 Onward::Test::Debian->own_network;
 
 my $sink = Onward::Test::Sink->new;
-my $postfix = Onward::Test::Debian->new(sink => $sink->port)->prepare;
+my $postfix = Onward::Test::Debian->new(sink => $sink->port)->prepare->jail;
 my $jail = $postfix->dir . '/queue/onward';
 my $group = getgrnam 'postfix';
 my $nobody = getpwnam 'nobody';
@@ -56,6 +56,7 @@ my @sockets = map {
 } qw(mx map);
 # The daemon itself is not of that group, and not root.
 my $dir = $onward->dir;
+my $program = binary_for_all($dir);
 system("chown -R $nobody '$dir'") == 0 or die;
 my $log = $onward->{log} = "$dir/log";
 my $pid = fork // die "fork: $!\n";
@@ -70,7 +71,7 @@ if ($pid == 0) {
     $ENV{LISTEN_PID} = $$;
     $ENV{LISTEN_FDS} = 2;
     $ENV{LISTEN_FDNAMES} = join ':', @names;
-    exec binary(), '-c', $onward->conf, 'serve' or _exit(127);
+    exec $program, '-c', $onward->conf, 'serve' or _exit(127);
 }
 $onward->{pid} = $pid;
 close $_ for @sockets;

@@ -180,7 +180,7 @@ subtest 'a server that is not there' => sub {
     my $onward = with_map($server);
     my $before = time;
     is(rcpt($onward, 'x'), $trouble, 'refused: 451');
-    cmp_ok(time() - $before, '<', 1.5, '... at once');
+    cmp_ok(time() - $before, '<', seconds(1.5), '... at once');
     $server->start;
     like(rcpt($onward, 'x'), qr/^250/, 'it came');
     $onward->ends_well;

@@ -71,7 +71,7 @@ if ($boot == 0) {
 on_exit(sub { kill 'KILL', $boot; waitpid $boot, 0 });
 
 # Process 1 in there: the child of unshare.
-my $one = wait_until(10, sub { (split ' ', slurp("/proc/$boot/task/$boot/children"))[0] });
+my $one = wait_until(seconds(10), sub { (split ' ', slurp("/proc/$boot/task/$boot/children"))[0] });
 sub inside (@command) {
     my $out = run_out('sh', '-c', 'exec 2>&1; "$@"', 'sh', 'nsenter', '-t', $one,
         qw(-m -n -p -u -i), @command);
@@ -83,7 +83,7 @@ sub property ($unit, $name) {
 sub active ($unit) {
     return property($unit, 'ActiveState') eq 'active';
 }
-if (!wait_until(60, sub { property('multi-user.target', 'ActiveState') eq 'active' })) {
+if (!wait_until(seconds(60), sub { property('multi-user.target', 'ActiveState') eq 'active' })) {
     diag(slurp("$dir/console"));
     plan skip_all => 'systemd cannot be booted in namespaces here';
 }
@@ -123,7 +123,7 @@ inside(qw(systemctl reset-failed onward));
 inside(qw(systemctl start onward));
 $pid = property('onward.service', 'MainPID');
 inside('sh', '-c', "kill -STOP $pid");
-ok wait_until(60, sub {
+ok wait_until(seconds(60), sub {
     my $now = property('onward.service', 'MainPID');
     return $now ne $pid && $now ne '0' && active('onward.service');
 }), 'a daemon that hangs is replaced';
@@ -182,6 +182,6 @@ like $journal, qr/hook x\.example.*update add e\d{6}\._domainkey/s, 'publishes';
 my ($made) = glob "$keys/e*.next.pem";
 is inside(qw(stat -c), '%a %U:%G', $made =~ s/^\Q$root\E//r),
     "640 root:onward\n", 'a key that the daemon can read';
-ok wait_until(10, sub { $reloads->() > $before }), 'and reloads the daemon';
+ok wait_until(seconds(10), sub { $reloads->() > $before }), 'and reloads the daemon';
 
 done_testing;

@@ -96,9 +96,17 @@ sub postconf ($self, @arguments) {
     return run_out('postconf', '-c', $self->config, @arguments);
 }
 
-# All that an administrator sees of it.
+# All that an administrator sees of it. Postfix 3.8 to 3.12 show the name of
+# the directory only when its main.cf is older than two seconds.
 sub shown ($self) {
-    return map { $self->postconf($_) } qw(-n -M -P);
+    return map { $self->postconf($_) =~ s/^config_directory = .*\n//mr }
+        qw(-n -M -P);
+}
+
+# smtpd on port 25 in the jail, as Debian had it up to Postfix 3.10.
+sub jail ($self) {
+    $self->postconf('-F', 'smtp/inet/chroot=y');
+    return $self;
 }
 
 # The files as they are, octet for octet.

@@ -114,7 +114,7 @@ sub wait_for_serials ($self, @zones) {
 sub stop ($self) {
     my $pid = delete $self->{pid} // return;
     kill TERM => $pid;
-    wait_until(5, sub { waitpid($pid, WNOHANG) == $pid })
+    wait_until(seconds(5), sub { waitpid($pid, WNOHANG) == $pid })
         or kill KILL => $pid;
     Onward::Test::Janitor::hear(gone => $pid);
     return;
