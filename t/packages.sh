@@ -27,6 +27,29 @@ missing_packages() {
     done
 }
 
+# Services that systemd starts with the machine, by name.
+enabled_services() {
+    find /etc/systemd/system -path '*.*/*.service' -o \
+        -path '*.*/*.socket' 2>/dev/null |
+        sed 's|.*/||' | sort -u
+}
+
+# disable_services NAME...: those that an installation has enabled. Tests want
+# the programs of nsd, haproxy, postgresql..., not a server that listens from
+# the next boot on. Postfix stays enabled: without a main.cf it does not start,
+# and whoever gives it one wants it to run.
+disable_services() {
+    for unit; do
+        case $unit in
+        postfix* | systemd-* | getty@*) continue ;;
+        esac
+        deb-systemd-helper disable "$unit" >/dev/null 2>&1 || true
+        if [ -e "/etc/init.d/${unit%.*}" ]; then
+            update-rc.d "${unit%.*}" disable >/dev/null 2>&1 || true
+        fi
+    done
+}
+
 # install_packages NAME...: nothing to do, or installs as root, or prints the
 # line to type and returns 1.
 install_packages() {
@@ -57,6 +80,7 @@ install_packages() {
         trap 'exit 130' INT TERM HUP
     fi
     status=0
+    before=$(enabled_services)
     # $missing is a list: it is split on purpose.
     # shellcheck disable=SC2086
     {
@@ -66,6 +90,9 @@ install_packages() {
     } >"${TMPDIR:-/tmp}/onward-apt.$$" 2>&1 || status=1
     [ $status = 0 ] || cat "${TMPDIR:-/tmp}/onward-apt.$$" >&2
     rm -f "${TMPDIR:-/tmp}/onward-apt.$$"
+    # shellcheck disable=SC2046
+    disable_services $(enabled_services |
+        grep -vxF -e "${before:-no service}" || true)
     if [ -n "$policy" ]; then
         rm -f "$policy"
         trap - EXIT INT TERM HUP
