@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "buf.h"
+#include "escape.h"
 #include "json.h"
 #include "log.h"
 #include "mem.h"

@@ -1,6 +1,6 @@
 #include "json.h"
 
-#include "log.h"
+#include "escape.h"
 
 static void
 before(struct json *json)

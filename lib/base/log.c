@@ -1,114 +1,41 @@
 #include "log.h"
 
+#include "escape.h"
+
+#include <stdio.h>
 #include <string.h>
 
-/* A line longer than this is cut: syslog daemons cut at 8 KiB at the latest,
- * and in the middle of a key. */
+/*
+ * Syslog daemons cut a line at 8 KiB at the latest, some at 4 KiB, and in the
+ * middle of a key: a line of ours has at most LINE_OCTETS, and 100 octets are
+ * left of 4,000 for time, host and process before it. One value gets at most
+ * VALUE_OCTETS as written, so that those of fixed number leave room for lists.
+ */
 enum {
-    VALUE_MAX = 2048,
-    LIST_MAX = 100
+    LINE_OCTETS = 3900,
+    VALUE_OCTETS = 700,
+    ENTRY_OCTETS_MIN = 40, /* of the first address of a list, in any case */
+    MORE_OCTETS = 32       /* of ", more_orig_to=N" and a bracket */
 };
 
-size_t
-utf8_length(struct slice s)
+/* Octets that the line may still take. */
+static size_t
+room(const struct log_line *line)
 {
-    if (s.len == 0)
-        return 0;
-    const unsigned char *p = (const unsigned char *)s.ptr;
-    unsigned char c = p[0];
+    size_t used = line->text.len + line->kept;
 
-    if (c < 0x80)
-        return 1;
-    size_t need = c >= 0xC2 && c <= 0xDF   ? 2
-                  : c >= 0xE0 && c <= 0xEF ? 3
-                  : c >= 0xF0 && c <= 0xF4 ? 4
-                                           : 0;
-    if (need == 0 || s.len < need)
-        return 0;
-    for (size_t i = 1; i < need; i++)
-        if ((p[i] & 0xC0) != 0x80)
-            return 0;
-    /* Overlong forms, surrogates and what lies beyond U+10FFFF. */
-    if ((c == 0xE0 && p[1] < 0xA0) || (c == 0xED && p[1] > 0x9F) ||
-        (c == 0xF0 && p[1] < 0x90) || (c == 0xF4 && p[1] > 0x8F))
-        return 0;
-    return need;
+    return used < LINE_OCTETS ? LINE_OCTETS - used : 0;
 }
 
-bool
-utf8_is_valid(struct slice s)
+/* What one value may take of them. */
+static size_t
+value_room(const struct log_line *line)
 {
-    while (s.len != 0) {
-        size_t n = ascii_printable_length(s);
-        if (n == 0)
-            n = utf8_length(s);
-        if (n == 0)
-            return false;
-        s = slice_tail(s, n);
-    }
-    return true;
-}
+    size_t left = room(line);
 
-/* Appends what needs no escaping at the start of s and returns the rest. */
-static struct slice
-append_plain(struct buf *out, struct slice s)
-{
-    size_t n = ascii_printable_length(s);
-
-    buf_append(out, slice_head(s, n));
-    return slice_tail(s, n);
-}
-
-/* U+0080 to U+009F; n from utf8_length. */
-static bool
-is_c1(struct slice s, size_t n)
-{
-    return n == 2 && (unsigned char)s.ptr[0] == 0xC2 &&
-           (unsigned char)s.ptr[1] < 0xA0;
-}
-
-size_t
-utf8_printable_length(struct slice s)
-{
-    size_t n = utf8_length(s);
-
-    return (n == 1 && ascii_is_control(s.ptr[0])) || is_c1(s, n) ? 0 : n;
-}
-
-void
-log_escape_text(struct buf *out, struct slice s)
-{
-    while ((s = append_plain(out, s)).len != 0) {
-        size_t n = utf8_printable_length(s);
-        if (n == 0) {
-            buf_printf(out, "\\%03o", (unsigned)(unsigned char)s.ptr[0]);
-            n = 1;
-        } else {
-            buf_append(out, slice_head(s, n));
-        }
-        s = slice_tail(s, n);
-    }
-}
-
-void
-log_escape_json(struct buf *out, struct slice s)
-{
-    while (s.len != 0) {
-        size_t n = utf8_length(s);
-        char c = s.ptr[0];
-        if (n == 1 && (c == '"' || c == '\\')) {
-            buf_putc(out, '\\');
-            buf_putc(out, c);
-        } else if (n == 0 || (n == 1 && ascii_is_control(c))) {
-            buf_printf(out, "\\u%04x", (unsigned)(unsigned char)c);
-            n = 1;
-        } else if (is_c1(s, n)) {
-            buf_printf(out, "\\u%04x", (unsigned)(unsigned char)s.ptr[1]);
-        } else {
-            buf_append(out, slice_head(s, n));
-        }
-        s = slice_tail(s, n);
-    }
+    return left > VALUE_OCTETS       ? VALUE_OCTETS
+           : left > ENTRY_OCTETS_MIN ? left
+                                     : ENTRY_OCTETS_MIN;
 }
 
 void
@@ -141,10 +68,10 @@ put_key(struct log_line *line, const char *key)
 }
 
 static void
-put_json_string(struct log_line *line, struct slice value)
+put_json_string(struct log_line *line, struct slice value, size_t max)
 {
     buf_putc(&line->text, '"');
-    log_escape_json(&line->text, slice_head(value, VALUE_MAX));
+    log_escape(&line->text, LOG_ESCAPE_JSON, value, max);
     buf_putc(&line->text, '"');
 }
 
@@ -154,7 +81,7 @@ needs_quotes(struct slice value)
     if (value.len == 0)
         return true;
     for (size_t i = 0; i < value.len; i++)
-        if (value.ptr[i] == ' ' || value.ptr[i] == ',' || value.ptr[i] == '"')
+        if (memchr(" ,\"\\", value.ptr[i], 4) != NULL)
             return true;
     return false;
 }
@@ -163,24 +90,16 @@ void
 log_value(struct log_line *line, const char *key, struct slice value)
 {
     put_key(line, key);
+    size_t max = value_room(line);
     if (line->format == LOG_FORMAT_JSON) {
-        put_json_string(line, value);
-        return;
+        put_json_string(line, value, max);
+    } else if (!needs_quotes(value)) {
+        log_escape(&line->text, LOG_ESCAPE_TEXT, value, max);
+    } else {
+        buf_putc(&line->text, '"');
+        log_escape(&line->text, LOG_ESCAPE_QUOTED, value, max);
+        buf_putc(&line->text, '"');
     }
-    value = slice_head(value, VALUE_MAX);
-    if (!needs_quotes(value)) {
-        log_escape_text(&line->text, value);
-        return;
-    }
-    buf_putc(&line->text, '"');
-    while (value.len != 0) {
-        size_t at = slice_find(value, '"');
-        log_escape_text(&line->text, slice_head(value, at));
-        if (at < value.len)
-            buf_puts(&line->text, "\\\"");
-        value = slice_tail(value, at + 1);
-    }
-    buf_putc(&line->text, '"');
 }
 
 void
@@ -191,14 +110,14 @@ log_number(struct log_line *line, const char *key, uint64_t value)
 }
 
 static void
-put_address(struct log_line *line, struct slice value)
+put_address(struct log_line *line, struct slice value, size_t max)
 {
     if (line->format == LOG_FORMAT_JSON) {
-        put_json_string(line, value);
+        put_json_string(line, value, max);
         return;
     }
     buf_putc(&line->text, '<');
-    log_escape_text(&line->text, slice_head(value, VALUE_MAX));
+    log_escape(&line->text, LOG_ESCAPE_ADDRESS, value, max);
     buf_putc(&line->text, '>');
 }
 
@@ -206,44 +125,97 @@ void
 log_address(struct log_line *line, const char *key, struct slice value)
 {
     put_key(line, key);
-    put_address(line, value);
+    put_address(line, value, value_room(line));
+}
+
+/* JSON wants each key once. */
+static void
+put_more(struct log_line *line, const char *key, size_t count)
+{
+    char name[64];
+
+    if (line->format == LOG_FORMAT_JSON && line->cut)
+        snprintf(name, sizeof(name), "more_%s", key);
+    else
+        snprintf(name, sizeof(name), "more");
+    line->cut = true;
+    log_number(line, name, count);
 }
 
 void
 log_addresses(struct log_line *line, const char *key,
-              const struct slice *values, size_t count)
+              const struct slice *values, size_t count, unsigned share)
 {
+    size_t i = 0;
+
     put_key(line, key);
+    size_t end = line->text.len + room(line) / share;
+    end -= end - line->text.len > MORE_OCTETS ? MORE_OCTETS : 0;
     if (line->format == LOG_FORMAT_JSON)
         buf_putc(&line->text, '[');
-    for (size_t i = 0; i < count && i < LIST_MAX; i++) {
+    for (; i < count; i++) {
+        size_t before = line->text.len;
         if (i != 0)
             buf_putc(&line->text, ',');
-        put_address(line, values[i]);
+        put_address(line, values[i], VALUE_OCTETS);
+        if (line->text.len <= end)
+            continue;
+        line->text.len = before;
+        if (i != 0)
+            break;
+        put_address(line, values[i],
+                    end > before + ENTRY_OCTETS_MIN + 2 ? end - before - 2
+                                                        : ENTRY_OCTETS_MIN);
     }
     if (line->format == LOG_FORMAT_JSON)
         buf_putc(&line->text, ']');
-    if (count > LIST_MAX)
-        log_number(line, "more", count - LIST_MAX);
+    if (i < count)
+        put_more(line, key, count - i);
 }
 
 void
 log_words(struct log_line *line, const char *key, const struct slice *values,
           size_t count)
 {
+    struct buf list = { 0 };
+
+    for (size_t i = 0; i < count && list.len <= VALUE_OCTETS; i++) {
+        if (i != 0)
+            buf_putc(&list, ',');
+        buf_append(&list, values[i]);
+    }
     put_key(line, key);
     if (line->format == LOG_FORMAT_JSON)
-        buf_putc(&line->text, '"');
-    for (size_t i = 0; i < count && i < LIST_MAX; i++) {
-        if (i != 0)
-            buf_putc(&line->text, ',');
-        if (line->format == LOG_FORMAT_JSON)
-            log_escape_json(&line->text, slice_head(values[i], VALUE_MAX));
-        else
-            log_escape_text(&line->text, slice_head(values[i], VALUE_MAX));
-    }
-    if (line->format == LOG_FORMAT_JSON)
-        buf_putc(&line->text, '"');
+        put_json_string(line, buf_slice(&list), value_room(line));
+    else
+        log_escape(&line->text, LOG_ESCAPE_TEXT, buf_slice(&list),
+                   value_room(line));
+    buf_free(&list);
+}
+
+void
+log_begin_tail(struct log_line *tail, const struct log_line *line)
+{
+    *tail = (struct log_line){ .format = line->format,
+                               .level = line->level,
+                               .empty = true };
+}
+
+void
+log_keep_tail(struct log_line *line, const struct log_line *tail)
+{
+    line->kept = tail->text.len + 2;
+}
+
+void
+log_append_tail(struct log_line *line, struct log_line *tail)
+{
+    line->kept = 0;
+    if (!line->empty && !tail->empty)
+        buf_puts(&line->text, ", ");
+    line->empty = line->empty && tail->empty;
+    buf_append(&line->text, buf_slice(&tail->text));
+    buf_free(&tail->text);
 }
 
 void
@@ -270,10 +242,12 @@ log_message(const struct log_sink *sink, enum log_level level, struct slice id,
     buf_vprintf(&text, format, args);
     va_end(args);
     log_begin(&line, sink, level, id);
-    if (line.format == LOG_FORMAT_JSON)
-        log_value(&line, "message", buf_slice(&text));
-    else
-        log_escape_text(&line.text, buf_slice(&text));
+    if (line.format == LOG_FORMAT_JSON) {
+        put_key(&line, "message");
+        put_json_string(&line, buf_slice(&text), room(&line) - 3);
+    } else {
+        log_escape(&line.text, LOG_ESCAPE_TEXT, buf_slice(&text), room(&line));
+    }
     log_end(&line, sink);
     buf_free(&text);
 }

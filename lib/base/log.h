@@ -3,9 +3,9 @@
  * same keys as one JSON object. The sink is a function pointer: where lines
  * go is the process's business.
  *
- * Every octet a peer chose passes the one escaper in here: control characters,
- * DEL and invalid UTF-8 become \ooo (octal) in text and \u00XX in JSON, so a
- * line cannot be split or forged.
+ * Every octet a peer chose passes the escaper of escape.h, so a line cannot be
+ * split, and no part of a value looks like a field. A line has at most 3,900
+ * octets: a long value ends in "...", a list is cut.
  */
 #ifndef ONWARD_BASE_LOG_H
 #define ONWARD_BASE_LOG_H
@@ -34,28 +34,41 @@ struct log_line {
     struct buf text;
     enum log_format format;
     enum log_level level;
+    size_t kept; /* octets of the line that are for its tail */
     bool empty;
+    bool cut; /* a list has been */
 };
 
 /* id may be empty: a line that belongs to no session. */
 void log_begin(struct log_line *line, const struct log_sink *sink,
                enum log_level level, struct slice id);
 
-/* key=value; in double quotes when it holds blanks, commas, quotes or
- * nothing. */
+/* key=value; in double quotes when it holds blanks, commas, quotes, backslashes
+ * or nothing. */
 void log_value(struct log_line *line, const char *key, struct slice value);
 void log_number(struct log_line *line, const char *key, uint64_t value);
 
 /* key=<value>, with format json just the string. */
 void log_address(struct log_line *line, const char *key, struct slice value);
 
-/* key=<a>,<b>; json: an array of strings. */
+/* key=<a>,<b>; json: an array of strings. The list takes at most one share of
+ * the room that is left; the number of addresses without room follows it as
+ * more=N. A second list that is cut says "more_KEY" in JSON. */
 void log_addresses(struct log_line *line, const char *key,
-                   const struct slice *values, size_t count);
+                   const struct slice *values, size_t count, unsigned share);
 
 /* key=a,b without quotes, json: a string; for lists of plain words. */
 void log_words(struct log_line *line, const char *key,
                const struct slice *values, size_t count);
+
+/*
+ * What must stand at the end of a line is made before its lists, as a tail:
+ * begun, filled like a line, its length kept free in the line, and appended
+ * (and freed) at the end.
+ */
+void log_begin_tail(struct log_line *tail, const struct log_line *line);
+void log_keep_tail(struct log_line *line, const struct log_line *tail);
+void log_append_tail(struct log_line *line, struct log_line *tail);
 
 /* Hands the line to the sink and frees it. */
 void log_end(struct log_line *line, const struct log_sink *sink);
@@ -64,18 +77,5 @@ void log_end(struct log_line *line, const struct log_sink *sink);
 void log_message(const struct log_sink *sink, enum log_level level,
                  struct slice id, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-
-/* The escapers, for whoever prints wire text elsewhere. */
-void log_escape_text(struct buf *out, struct slice s);
-void log_escape_json(struct buf *out, struct slice s);
-
-/* Length of the valid UTF-8 sequence at the start of s (RFC 3629), 0 if what
- * stands there is none. */
-size_t utf8_length(struct slice s);
-bool utf8_is_valid(struct slice s);
-
-/* The same, 0 also for a control character, U+0080 to U+009F among them, which
- * terminals obey: octets that can be shown as they are. */
-size_t utf8_printable_length(struct slice s);
 
 #endif

@@ -146,7 +146,7 @@ put_recipients(struct relay_session *s, struct log_line *line,
         if (r->accepted)
             list[count++] = show_address(s, shown, r->rcpt.forward_path.text);
     if (count != 0)
-        log_addresses(line, "orig_to", list, count);
+        log_addresses(line, "orig_to", list, count, 2);
 
     count = 0;
     size_t targets = 0;
@@ -155,14 +155,19 @@ put_recipients(struct relay_session *s, struct log_line *line,
              f = f->next)
             targets += f->wanted ? 1 : 0;
     list = arena_alloc(&shown->arena, targets * sizeof(*list));
+    /* The offers of each outbound stand in the order of the recipients. */
+    const struct offer *next[OUTBOUNDS_MAX];
+    for (unsigned i = 0; i < s->outbound_count; i++)
+        next[i] = s->outbounds[i]->offers;
     for (const struct recipient *r = s->tx->recipients; r != NULL; r = r->next)
         for (unsigned i = 0; i < s->outbound_count; i++)
-            for (const struct offer *f = s->outbounds[i]->offers; f != NULL;
-                 f = f->next)
-                if (f->wanted && f->recipient == r && count < targets)
-                    list[count++] = show_address(s, shown, f->path.text);
+            for (; next[i] != NULL &&
+                   (!next[i]->wanted || next[i]->recipient == r);
+                 next[i] = next[i]->next)
+                if (next[i]->wanted && count < targets)
+                    list[count++] = show_address(s, shown, next[i]->path.text);
     if (count != 0)
-        log_addresses(line, "to", list, count);
+        log_addresses(line, "to", list, count, 1);
 }
 
 static void
@@ -178,7 +183,7 @@ put_srs(struct relay_session *s, struct log_line *line, struct shown *shown)
             list[count++] = show_address(s, shown, o->reverse_path);
     }
     if (count != 0)
-        log_addresses(line, "srs", list, count);
+        log_addresses(line, "srs", list, count, 3);
 }
 
 static void
@@ -266,13 +271,37 @@ tell_observer(struct relay_session *s, enum relay_result result,
     s->shared->on_transaction(s->shared->observer, &summary);
 }
 
+/* All that follows the lists: however long they are, it stands whole. */
+static void
+put_end(struct relay_session *s, const struct log_line *line,
+        struct log_line *tail, enum relay_result result, enum outcome outcome,
+        struct smtp_reply reply)
+{
+    const struct transaction *tx = s->tx;
+
+    log_begin_tail(tail, line);
+    if (tx->content_ended != 0) {
+        log_number(tail, "size", tx->received);
+        if (tx->dkim.len != 0 || tx->unsigned_because != NULL)
+            put_dkim(tx, tail);
+        put_delays(s, tail);
+        if (s->server.decoder.long_line)
+            log_value(tail, "note", SLICE_OF("long-lines"));
+    }
+    log_value(tail, "status", slice_from(status_word(result)));
+    if (result != RELAY_ACCEPTED && result != RELAY_DISCARDED)
+        log_value(tail, "reason", slice_from(outcome_reason(outcome)));
+    put_queued(s, tail, result);
+    put_reply(tail, reply);
+}
+
 void
 journal_transaction(struct relay_session *s, enum relay_result result,
                     enum outcome outcome, struct smtp_reply reply)
 {
     struct transaction *tx = s->tx;
     struct shown shown = { 0 };
-    struct log_line line;
+    struct log_line line, tail;
 
     if (tx->told)
         return;
@@ -286,21 +315,11 @@ journal_transaction(struct relay_session *s, enum relay_result result,
     /* A probe that ends with RSET or QUIT is nobody's news. */
     begin(s, &line, outcome == OUTCOME_RESET ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
           &shown);
+    put_end(s, &line, &tail, result, outcome, reply);
+    log_keep_tail(&line, &tail);
     put_srs(s, &line, &shown);
     put_recipients(s, &line, &shown);
-    if (tx->content_ended != 0) {
-        log_number(&line, "size", tx->received);
-        if (tx->dkim.len != 0 || tx->unsigned_because != NULL)
-            put_dkim(tx, &line);
-        put_delays(s, &line);
-        if (s->server.decoder.long_line)
-            log_value(&line, "note", SLICE_OF("long-lines"));
-    }
-    log_value(&line, "status", slice_from(status_word(result)));
-    if (result != RELAY_ACCEPTED && result != RELAY_DISCARDED)
-        log_value(&line, "reason", slice_from(outcome_reason(outcome)));
-    put_queued(s, &line, result);
-    put_reply(&line, reply);
+    log_append_tail(&line, &tail);
     log_end(&line, &s->shared->log);
     arena_free(&shown.arena);
 }

@@ -58,6 +58,8 @@ put_text(struct buf *out, struct slice text)
             buf_puts(out, "&quot;");
         } else if (ascii_is_control(c)) {
             buf_putc(out, ' ');
+        } else if (utf8_shown_length(text) == 0) { /* it shows others wrong */
+            buf_puts(out, "\xef\xbf\xbd");
         } else {
             buf_append(out, slice_head(text, len));
         }

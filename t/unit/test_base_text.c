@@ -1,13 +1,13 @@
 /* Text as it is put together and shown: buffers, and the escapers of the log,
  * the only way that octets of a peer take into a line. */
 #include "base.h"
-#include "log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -56,6 +56,43 @@ static const struct {
       SLICE("a\xc2\x9b"
             "c"),
       SLICE("a\\302\\233c"), SLICE("a\\u009bc") },
+    { "a direction override",
+      SLICE("a\xe2\x80\xae"
+            "b"),
+      SLICE("a\\x{202e}b"), SLICE("a\\u202eb") },
+    { "isolates, marks, joiners, a soft hyphen, a byte order mark",
+      SLICE("\xe2\x81\xa6\xe2\x80\x8f\xe2\x80\x8d\xc2\xad\xef\xbb\xbf"),
+      SLICE("\\x{2066}\\x{200f}\\x{200d}\\x{ad}\\x{feff}"),
+      SLICE("\\u2066\\u200f\\u200d\\u00ad\\ufeff") },
+    { "line and paragraph separator", SLICE("\xe2\x80\xa8\xe2\x80\xa9"),
+      SLICE("\\x{2028}\\x{2029}"), SLICE("\\u2028\\u2029") },
+    { "tags, beyond 16 bits", SLICE("\xf3\xa0\x81\x81"), SLICE("\\x{e0041}"),
+      SLICE("\\udb40\\udc41") },
+    { "their neighbours are shown",
+      SLICE("\xe2\x80\xaf\xe2\x80\xa7\xc2\xac\xc2\xae"),
+      SLICE("\xe2\x80\xaf\xe2\x80\xa7\xc2\xac\xc2\xae"),
+      SLICE("\xe2\x80\xaf\xe2\x80\xa7\xc2\xac\xc2\xae") },
+};
+
+static const struct {
+    const char *name;
+    struct slice in, address;
+} addresses[] = {
+    { "as it is", SLICE("SRS0=x+y=JN=s.example=a@srs.example"),
+      SLICE("SRS0=x+y=JN=s.example=a@srs.example") },
+    { "the end of an address and fields of ours",
+      SLICE("\"x>, status=sent, reply=\\\"250 Ok\\\" y\"@evil.example"),
+      SLICE("\\x{22}x\\x{3e},\\x{20}status=sent,\\x{20}reply=\\x{5c}\\x{22}"
+            "250\\x{20}Ok\\x{5c}\\x{22}\\x{20}y\\x{22}@evil.example") },
+    { "an escape that was typed and one that was made", SLICE("\\012<\n"),
+      SLICE("\\x{5c}012\\x{3c}\\012") },
+    { "a direction override", SLICE("a\xe2\x80\xaegro"),
+      SLICE("a\\x{202e}gro") },
+    { "letters of all kinds",
+      SLICE("gr\xc3\xbc\xc3\x9f"
+            "e@\xe4\xbe\x8b.example"),
+      SLICE("gr\xc3\xbc\xc3\x9f"
+            "e@\xe4\xbe\x8b.example") },
 };
 
 static void
@@ -80,6 +117,63 @@ no_octet_breaks_a_line(void **state)
         log_escape_json(&out, escapes[i].in);
         assert_slice(escapes[i].name, buf_slice(&out), escapes[i].json);
         buf_free(&out);
+    }
+}
+
+/* And what was escaped is read as it was. */
+static void
+no_octet_leaves_its_brackets(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+        struct buf out = { 0 }, back = { 0 };
+        log_escape(&out, LOG_ESCAPE_ADDRESS, addresses[i].in, SIZE_MAX);
+        assert_slice(addresses[i].name, buf_slice(&out), addresses[i].address);
+        log_unescape_address(&back, buf_slice(&out));
+        assert_slice(addresses[i].name, buf_slice(&back), addresses[i].in);
+        buf_free(&out);
+        buf_free(&back);
+    }
+}
+
+/* At every bound: not longer, no half escape, and dots if it was cut. */
+static void
+text_is_cut_between_characters(void **state)
+{
+    static const struct slice text =
+        SLICE("ab\"c\xc3\xa9 \x1b\xe2\x80\xae<\\\xff"
+              "dddddddd");
+    static const enum log_escape ways[] = { LOG_ESCAPE_TEXT, LOG_ESCAPE_QUOTED,
+                                            LOG_ESCAPE_ADDRESS,
+                                            LOG_ESCAPE_JSON };
+
+    (void)state;
+    for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++) {
+        struct buf whole = { 0 };
+        log_escape(&whole, ways[w], text, SIZE_MAX);
+        for (size_t max = 3; max <= whole.len + 1; max++) {
+            struct buf out = { 0 }, again = { 0 };
+            bool known = false;
+            log_escape(&out, ways[w], text, max);
+            assert_true(out.len <= max);
+            if (max >= whole.len) {
+                assert_slice("whole", buf_slice(&out), buf_slice(&whole));
+                buf_free(&out);
+                continue;
+            }
+            assert_true(out.len > max - 14 || max < 14);
+            assert_memory_equal(out.ptr + out.len - 3, "...", 3);
+            for (size_t n = 0; n <= text.len && !known; n++) {
+                buf_clear(&again);
+                log_escape(&again, ways[w], slice_head(text, n), SIZE_MAX);
+                buf_puts(&again, "...");
+                known = slice_equal(buf_slice(&again), buf_slice(&out));
+            }
+            assert_true(known);
+            buf_free(&out);
+            buf_free(&again);
+        }
+        buf_free(&whole);
     }
 }
 
@@ -139,12 +233,101 @@ a_line_in_either_form(void **state)
         log_value(&line, "said", SLICE_OF("a \"b\""));
         log_value(&line, "empty", SLICE_OF(""));
         log_address(&line, "from", SLICE_OF(""));
-        log_addresses(&line, "to", list, 2);
+        log_addresses(&line, "to", list, 2, 1);
         log_words(&line, "dkim", list, 2);
         log_number(&line, "size", 0);
         log_number(&line, "large", UINT64_MAX);
         log_end(&line, &sink);
         assert_slice("a line", buf_slice(&written), slice_from(want[json]));
+        buf_free(&written);
+    }
+}
+
+/* Values of any length, lists of 300 addresses: the tail stands, whole. */
+static void
+a_line_has_a_bound(void **state)
+{
+    static const char *const fills[] = {
+        "x", "\"", "\x1b", "\xe2\x80\xae", "\xf3\xa0\x81\x81", "\xff"
+    };
+    struct slice list[300];
+    struct buf text = { 0 };
+
+    (void)state;
+    for (size_t f = 0; f < sizeof(fills) / sizeof(fills[0]); f++)
+        for (size_t length = 5; length <= 5120; length *= 4)
+            for (int json = 0; json <= 1; json++) {
+                struct log_sink sink = { .write = keep,
+                                         .level = LOG_LEVEL_INFO,
+                                         .format = json ? LOG_FORMAT_JSON
+                                                        : LOG_FORMAT_TEXT };
+                struct log_line line, tail;
+
+                buf_clear(&text);
+                while (text.len < length)
+                    buf_puts(&text, fills[f]);
+                for (size_t i = 0; i < 300; i++)
+                    list[i] = buf_slice(&text);
+                log_begin(&line, &sink, LOG_LEVEL_INFO, SLICE_OF("4K"));
+                log_value(&line, "client", buf_slice(&text));
+                log_address(&line, "from", buf_slice(&text));
+                log_begin_tail(&tail, &line);
+                log_words(&tail, "dkim", list, 300);
+                log_value(&tail, "status", SLICE_OF("sent"));
+                log_value(&tail, "reply", buf_slice(&text));
+                log_keep_tail(&line, &tail);
+                log_addresses(&line, "srs", list, 16, 3);
+                log_addresses(&line, "orig_to", list, 300, 2);
+                log_addresses(&line, "to", list, 300, 1);
+                log_append_tail(&line, &tail);
+                log_end(&line, &sink);
+                assert_in_range(written.len, 100, 3900);
+                assert_non_null(
+                    strstr(buf_cstr(&written),
+                           json ? "\"status\": \"sent\", \"reply\": \""
+                                : ", status=sent, reply="));
+                assert_non_null(strstr(buf_cstr(&written),
+                                       json ? "\"more\": " : ", more="));
+                buf_free(&written);
+            }
+    buf_free(&text);
+}
+
+/* What is shown and what is not make up the list. */
+static void
+a_list_is_cut_and_counted(void **state)
+{
+    static const struct slice address =
+        SLICE("0123456789012345678901234567890123456789@public.example");
+    struct slice list[100];
+
+    (void)state;
+    for (size_t i = 0; i < 100; i++)
+        list[i] = address;
+    for (int json = 0; json <= 1; json++) {
+        struct log_sink sink = { .write = keep,
+                                 .level = LOG_LEVEL_INFO,
+                                 .format =
+                                     json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT };
+        struct log_line line;
+        unsigned long shown = 0;
+
+        log_begin(&line, &sink, LOG_LEVEL_INFO, SLICE_OF("4K"));
+        log_addresses(&line, "orig_to", list, 100, 2);
+        log_addresses(&line, "to", list, 3, 1);
+        log_end(&line, &sink);
+        const char *text = buf_cstr(&written);
+        const char *more = strstr(text, json ? ", \"more\": " : ", more=");
+        assert_non_null(more);
+        for (const char *at = text; at < more; at += address.len)
+            if ((at = strstr(at, address.ptr)) != NULL && at < more)
+                shown++;
+            else
+                break;
+        assert_in_range(shown, 20, 60);
+        assert_int_equal(strtoul(more + (json ? 10 : 7), NULL, 10),
+                         100 - shown);
+        assert_null(strstr(more + 4, "more"));
         buf_free(&written);
     }
 }
@@ -201,8 +384,12 @@ main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_octet_breaks_a_line),
+        cmocka_unit_test(no_octet_leaves_its_brackets),
+        cmocka_unit_test(text_is_cut_between_characters),
         cmocka_unit_test(every_octet_in_every_place),
         cmocka_unit_test(a_line_in_either_form),
+        cmocka_unit_test(a_line_has_a_bound),
+        cmocka_unit_test(a_list_is_cut_and_counted),
         cmocka_unit_test(a_format_of_any_length),
         cmocka_unit_test(numbers),
     };

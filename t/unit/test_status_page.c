@@ -96,6 +96,8 @@ static struct row {
     { "a line end", "a\r\n\r\nHTTP/1.1 200 OK" },
     { "UTF-8", "\xc3\xbc\xe2\x80\xae"
                "evil" },
+    { "C1, which terminals obey", "a\xc2\x9b"
+                                  "31m" },
     { "half a letter", "\xc3" },
     { "no UTF-8 at all", "\xff\xfe\x80" },
     { "an image", "<img src=x onerror=alert(1)>" },
@@ -144,6 +146,8 @@ is_only_text(void **state)
     assert_int_equal(view_count(&page, "<"), tags + 2 + 2);
     for (size_t i = 0; i < page.len; i++)
         assert_true(page.ptr[i] == '\n' || !ascii_is_control(page.ptr[i]));
+    assert_null(memmem(page.ptr, page.len, "\xe2\x80\xae", 3));
+    assert_null(memmem(page.ptr, page.len, "\xc2\x9b", 2));
     buf_free(&plain);
     buf_free(&page);
     view_free(p);
