@@ -215,39 +215,15 @@ log_escape_json(struct buf *out, struct slice s)
 
 /* ---- reading ------------------------------------------------------------- */
 
-/* The octet of "\\ooo" or "\\x{..}" at the start of s, of ASCII; 0: neither. A
- * character beyond ASCII is appended as UTF-8. */
-static size_t
-unescape_one(struct buf *out, struct slice s)
+static void
+put_utf8(struct buf *out, uint32_t code)
 {
-    uint32_t code = 0;
-    size_t n = 1;
-
-    if (s.len >= 4 && s.ptr[1] >= '0' && s.ptr[1] <= '3') {
-        for (n = 1; n < 4; n++) {
-            if (s.ptr[n] < '0' || s.ptr[n] > '7')
-                return 0;
-            code = code * 8 + (uint32_t)(s.ptr[n] - '0');
-        }
-        buf_putc(out, (char)code);
-        return n;
-    }
-    if (s.len < 5 || s.ptr[1] != 'x' || s.ptr[2] != '{')
-        return 0;
-    for (n = 3; n < s.len && s.ptr[n] != '}' && n < 9; n++) {
-        char c = ascii_lower(s.ptr[n]);
-        if (!ascii_is_digit(c) && (c < 'a' || c > 'f'))
-            return 0;
-        code =
-            code * 16 + (uint32_t)(ascii_is_digit(c) ? c - '0' : c - 'a' + 10);
-    }
-    if (n == 3 || n == s.len || s.ptr[n] != '}' || code > 0x10FFFF)
-        return 0;
     if (code < 0x80) {
         buf_putc(out, (char)code);
-    } else if (code < 0x800) {
+        return;
+    }
+    if (code < 0x800) {
         buf_putc(out, (char)(0xC0 | code >> 6));
-        buf_putc(out, (char)(0x80 | (code & 0x3F)));
     } else {
         if (code < 0x10000) {
             buf_putc(out, (char)(0xE0 | code >> 12));
@@ -256,13 +232,81 @@ unescape_one(struct buf *out, struct slice s)
             buf_putc(out, (char)(0x80 | (code >> 12 & 0x3F)));
         }
         buf_putc(out, (char)(0x80 | (code >> 6 & 0x3F)));
-        buf_putc(out, (char)(0x80 | (code & 0x3F)));
     }
+    buf_putc(out, (char)(0x80 | (code & 0x3F)));
+}
+
+/* The hexadecimal digits at the start of s, at most max of them. */
+static size_t
+read_hex(struct slice s, size_t max, uint32_t *code)
+{
+    size_t n = 0;
+
+    *code = 0;
+    for (; n < s.len && n < max; n++) {
+        char c = ascii_lower(s.ptr[n]);
+        if (!ascii_is_digit(c) && (c < 'a' || c > 'f'))
+            break;
+        *code =
+            *code * 16 + (uint32_t)(ascii_is_digit(c) ? c - '0' : c - 'a' + 10);
+    }
+    return n;
+}
+
+/* Appends what the escape at the start of s stands for; returns its length, 0
+ * if it is none. */
+static size_t
+unescape_address(struct buf *out, struct slice s)
+{
+    uint32_t code = 0;
+
+    if (s.len >= 4 && s.ptr[1] >= '0' && s.ptr[1] <= '3') {
+        for (size_t i = 1; i < 4; i++) {
+            if (s.ptr[i] < '0' || s.ptr[i] > '7')
+                return 0;
+            code = code * 8 + (uint32_t)(s.ptr[i] - '0');
+        }
+        buf_putc(out, (char)code);
+        return 4;
+    }
+    if (s.len < 5 || s.ptr[1] != 'x' || s.ptr[2] != '{')
+        return 0;
+    size_t n = 3 + read_hex(slice_tail(s, 3), 6, &code);
+    if (n == 3 || n == s.len || s.ptr[n] != '}' || code > 0x10FFFF)
+        return 0;
+    put_utf8(out, code);
     return n + 1;
 }
 
+static size_t
+unescape_json(struct buf *out, struct slice s)
+{
+    static const char letters[] = "bfnrt", octets[] = "\b\f\n\r\t";
+    uint32_t code, low;
+
+    if (s.len < 2)
+        return 0;
+    const char *at = memchr(letters, s.ptr[1], sizeof(letters) - 1);
+    if (s.ptr[1] != 'u') {
+        buf_putc(out, at != NULL ? octets[at - letters] : s.ptr[1]);
+        return 2;
+    }
+    if (read_hex(slice_tail(s, 2), 4, &code) != 4)
+        return 0;
+    if (code < 0xD800 || code > 0xDFFF) {
+        put_utf8(out, code);
+        return 6;
+    }
+    if (code > 0xDBFF || s.len < 12 || s.ptr[6] != '\\' || s.ptr[7] != 'u' ||
+        read_hex(slice_tail(s, 8), 4, &low) != 4 || low < 0xDC00 ||
+        low > 0xDFFF)
+        return 0;
+    put_utf8(out, 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00));
+    return 12;
+}
+
 void
-log_unescape_address(struct buf *out, struct slice s)
+log_unescape(struct buf *out, enum log_escape how, struct slice s)
 {
     while (s.len != 0) {
         size_t at = slice_find(s, '\\');
@@ -270,7 +314,8 @@ log_unescape_address(struct buf *out, struct slice s)
         s = slice_tail(s, at);
         if (s.len == 0)
             return;
-        size_t n = unescape_one(out, s);
+        size_t n = how == LOG_ESCAPE_JSON ? unescape_json(out, s)
+                                          : unescape_address(out, s);
         if (n == 0) {
             buf_putc(out, s.ptr[0]);
             n = 1;

@@ -31,9 +31,9 @@ void log_escape(struct buf *out, enum log_escape how, struct slice s,
 void log_escape_text(struct buf *out, struct slice s);
 void log_escape_json(struct buf *out, struct slice s);
 
-/* What LOG_ESCAPE_ADDRESS wrote, as it was before. Other text is appended as
- * it is. */
-void log_unescape_address(struct buf *out, struct slice s);
+/* Appends what LOG_ESCAPE_ADDRESS or LOG_ESCAPE_JSON wrote as it was before. A
+ * backslash that begins no such escape stands for itself. */
+void log_unescape(struct buf *out, enum log_escape how, struct slice s);
 
 /* Length of the valid UTF-8 sequence at the start of s (RFC 3629), 0 if s does
  * not begin with one. */

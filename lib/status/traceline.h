@@ -13,29 +13,33 @@ struct trace_line {
     struct slice prefix;                 /* time and host */
     struct slice text;                   /* behind "]: " */
     struct slice own;                    /* the id it begins with; or empty */
+    struct slice fields;                 /* its keys and values */
     struct slice links[TRACE_LINKS_MAX]; /* queue ids it speaks of */
     size_t link_count;
     bool onward; /* not Postfix */
+    bool json;
 };
 
 /* False: not a line of Postfix or Onward. */
 bool trace_line_parse(struct slice line, struct trace_line *parsed);
 
-/* Does it hold <address>, in any case? (Or "address", where Onward's log is
- * JSON.) */
+/* Is the address a value of the line's from, to, orig_to or srs, in any case?
+ * Words of a stranger elsewhere in the line are no such value. */
 bool trace_line_has_address(const struct trace_line *line,
                             struct slice address);
 
-/* Onward's line of something that was not taken: its recipients, "<a>,<b>" as
- * they stand there, and the words of the reply. */
+/* Onward's line of something that was not taken: its recipients, a list as it
+ * stands there, and the words of the reply as far as both logs write them the
+ * same. */
 bool trace_line_is_refusal(const struct trace_line *line,
                            struct slice *recipients, struct slice *reply);
 
 /* Postfix' line that quotes what a proxy or next hop said against it. */
 bool trace_line_quotes_refusal(const struct trace_line *line);
 
-/* Is it this refusal that the line quotes? */
-bool trace_line_quotes(const struct trace_line *line, struct slice recipients,
+/* Is it this refusal, of Onward's line `ours`, that the line quotes? */
+bool trace_line_quotes(const struct trace_line *line,
+                       const struct trace_line *ours, struct slice recipients,
                        struct slice reply);
 
 #endif

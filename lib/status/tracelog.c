@@ -169,7 +169,8 @@ belong_together(const struct half *one, const struct half *two)
     const struct half *theirs = one->line.onward ? two : one;
 
     return one->line.onward != two->line.onward &&
-           trace_line_quotes(&theirs->line, ours->recipients, ours->reply);
+           trace_line_quotes(&theirs->line, &ours->line, ours->recipients,
+                             ours->reply);
 }
 
 /* The front logs a refused command before we log the transaction, and a

@@ -88,6 +88,7 @@ static const struct {
       SLICE("\\x{5c}012\\x{3c}\\012") },
     { "a direction override", SLICE("a\xe2\x80\xaegro"),
       SLICE("a\\x{202e}gro") },
+    { "a tag, beyond 16 bits", SLICE("\xf3\xa0\x81\x81"), SLICE("\\x{e0041}") },
     { "letters of all kinds",
       SLICE("gr\xc3\xbc\xc3\x9f"
             "e@\xe4\xbe\x8b.example"),
@@ -129,7 +130,12 @@ no_octet_leaves_its_brackets(void **state)
         struct buf out = { 0 }, back = { 0 };
         log_escape(&out, LOG_ESCAPE_ADDRESS, addresses[i].in, SIZE_MAX);
         assert_slice(addresses[i].name, buf_slice(&out), addresses[i].address);
-        log_unescape_address(&back, buf_slice(&out));
+        log_unescape(&back, LOG_ESCAPE_ADDRESS, buf_slice(&out));
+        assert_slice(addresses[i].name, buf_slice(&back), addresses[i].in);
+        buf_clear(&out);
+        buf_clear(&back);
+        log_escape(&out, LOG_ESCAPE_JSON, addresses[i].in, SIZE_MAX);
+        log_unescape(&back, LOG_ESCAPE_JSON, buf_slice(&out));
         assert_slice(addresses[i].name, buf_slice(&back), addresses[i].in);
         buf_free(&out);
         buf_free(&back);
