@@ -91,7 +91,7 @@ const struct conf_setting conf_settings[] = {
       "classic: the addresses of Mail::SRS and of PostSRSd before 2.2.6." },
     { "srs.accept_classic", CONF_BOOL, "false", NULL, 0, 0,
       "Verify classic addresses too, while migrating." },
-    { "srs.hash_length", CONF_COUNT, "6", NULL, 4, 27,
+    { "srs.hash_length", CONF_COUNT, "8", NULL, 4, 27,
       "Characters of the hash in new addresses." },
     { "srs.hash_minimum", CONF_COUNT, "6", NULL, 4, 27,
       "Least characters of a hash that is accepted." },
@@ -106,7 +106,8 @@ const struct conf_setting conf_settings[] = {
       "all the same, replaced by a stored token (while there is room for "
       "one), or refused." },
     { "srs.max_failures", CONF_COUNT, "1000", NULL, 1, 1000000000,
-      "Bad SRS addresses a minute; past it all get 451 until it is over." },
+      "Bad SRS addresses a minute; past it those with less than 8 characters "
+      "of hash get 451 until it is over." },
     { "srs.domain_map", CONF_LIST, "( )", NULL, 0, 0,
       "SRS domains of single alias domains: entries and tables. Bounces to a "
       "domain that only a socketmap names are not known as ours." },

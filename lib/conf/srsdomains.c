@@ -24,12 +24,28 @@ compare(const void *left, const void *right)
     return (a->len > b->len) - (a->len < b->len);
 }
 
+static bool
+is_listed(const struct conf *conf, struct slice domain)
+{
+    return bsearch(&domain, conf->srs.every, conf->srs.every_count,
+                   sizeof(domain), compare) != NULL;
+}
+
+/* A domain that Postfix takes for one of these after IDNA is that domain. */
 bool
 conf_is_srs_domain(const struct conf *conf, struct slice domain)
 {
-    return conf->srs.enabled && conf->srs.every_count != 0 &&
-           bsearch(&domain, conf->srs.every, conf->srs.every_count,
-                   sizeof(domain), compare) != NULL;
+    struct arena arena = { 0 };
+    struct slice ascii;
+
+    if (!conf->srs.enabled || conf->srs.every_count == 0)
+        return false;
+    if (ascii_printable_length(domain) == domain.len)
+        return is_listed(conf, domain);
+    bool found =
+        smtp_domain_to_ascii(domain, &arena, &ascii) && is_listed(conf, ascii);
+    arena_free(&arena);
+    return found;
 }
 
 /* ---- gathering --------------------------------------------------------- */

@@ -231,18 +231,6 @@ settle_recipient(struct relay_session *s)
 
 /* ---- RCPT: resolve ---- */
 
-static bool
-srs_blocked(struct relay_session *s)
-{
-    int64_t minute = s->now.wall / 60;
-
-    if (s->shared->srs_minute != minute) {
-        s->shared->srs_minute = minute;
-        s->shared->srs_failures = 0;
-    }
-    return s->shared->srs_failures >= s->conf->srs.max_failures;
-}
-
 static void
 resolved(struct relay_session *s)
 {
@@ -330,7 +318,7 @@ envelope_on_rcpt(struct relay_session *s, const struct smtp_rcpt *rcpt)
         .reverse_path = &tx->mail.reverse_path,
         .sender = &tx->sender,
         .now = s->now.wall,
-        .srs_blocked = srs_blocked(s),
+        .guesses = &s->shared->srs_guesses,
     };
     session_owe(s);
     expand_start(&tx->expand);

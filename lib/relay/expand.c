@@ -211,7 +211,9 @@ judge_srs(struct expand *e)
     struct buf original = { 0 };
     char key[SRS_TOKEN_KEY];
 
-    if (e->srs_blocked) {
+    if (e->guesses != NULL &&
+        srs_guesses_block(e->guesses, e->now, e->conf->srs.max_failures,
+                          e->item->path.local)) {
         expand_refuse(e, OUTCOME_SRS_LIMIT);
         return;
     }
@@ -241,6 +243,9 @@ judge_srs(struct expand *e)
         go_on_reversed(e, buf_slice(&original));
     else
         refuse_srs(e, status);
+    if (status != SRS_OK && status != SRS_NO_MEMORY && e->guesses != NULL)
+        srs_guesses_add(e->guesses, e->conf->srs.srs, e->now,
+                        e->item->path.text);
     buf_free(&original);
 }
 

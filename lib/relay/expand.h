@@ -54,7 +54,7 @@ struct expand {
     const struct smtp_path *reverse_path;
     enum expand_sender *sender; /* kept by the caller */
     int64_t now;
-    bool srs_blocked; /* too many failures this minute */
+    struct srs_guesses *guesses; /* bad SRS addresses so far; NULL: none */
 
     /* Results, after EXPAND_DONE. */
     enum relay_fate fate;

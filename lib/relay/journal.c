@@ -347,7 +347,6 @@ journal_srs(struct relay_session *s, const struct expand *e)
         c->srs_ok++;
         return;
     }
-    s->shared->srs_failures++;
     if (e->counts.srs == SRS_EXPIRED)
         c->srs_expired++;
     else if (e->counts.srs == SRS_HASH_BAD || e->counts.srs == SRS_HASH_SHORT)

@@ -163,12 +163,10 @@ struct relay_shared {
     bool upstream_seen;
     bool xforward_refused_logged;
     struct relay_counters *counters; /* one for each listener */
-    /* Failures of SRS verification in the current minute. */
-    int64_t srs_minute;
-    unsigned srs_failures;
-    uint64_t next_id; /* of sessions; seeded by the process */
-    uint64_t unique;  /* for Message-ID and loop marks; random, seeded by the
-                       * process */
+    struct srs_guesses srs_guesses;  /* of all listeners and the socketmap */
+    uint64_t next_id;                /* of sessions; seeded by the process */
+    uint64_t unique; /* for Message-ID and loop marks; random, seeded by the
+                      * process */
     /* Keys loop marks and hashed addresses where there is no SRS secret: the
      * same at the next start, and nobody's but this host's. */
     char secret[RELAY_SECRET];

@@ -11,7 +11,7 @@ enum {
 enum expand_status
 expand_find_srs_domain(struct expand *e, const struct table_answer *answer)
 {
-    struct slice ascii, value = { 0 };
+    struct slice ascii = { 0 }, value = { 0 };
     enum table_status status = TABLE_MISS;
 
     switch (smtp_domain_read(e->recipient->domain, e->arena, &ascii)) {
@@ -37,7 +37,7 @@ expand_find_srs_domain(struct expand *e, const struct table_answer *answer)
         /* A bounce keeps to the SRS domain that it came back to. */
         e->srs_domain =
             e->reversed && conf_is_srs_domain(e->conf, e->recipient->domain)
-                ? e->recipient->domain
+                ? ascii
                 : e->conf->srs.domain;
         break;
     case TABLE_ASK:

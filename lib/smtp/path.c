@@ -438,17 +438,23 @@ fold(struct slice domain, struct arena *arena, struct slice *ascii)
     return SMTP_DOMAIN_OK;
 }
 
+static bool
+has_high(struct slice domain)
+{
+    for (size_t i = 0; i < domain.len; i++)
+        if (is_high(domain.ptr[i]))
+            return true;
+    return false;
+}
+
 enum smtp_domain_status
 smtp_domain_read(struct slice domain, struct arena *arena, struct slice *ascii)
 {
     uint8_t utf8[DOMAIN_MAX + 1] = { 0 };
     uint8_t *alabels = NULL;
     enum smtp_domain_status status = SMTP_DOMAIN_BAD;
-    size_t high = 0;
 
-    while (high < domain.len && !is_high(domain.ptr[high]))
-        high++;
-    if (high == domain.len)
+    if (!has_high(domain))
         return fold(domain, arena, ascii);
     if (!is_path_domain(domain))
         return SMTP_DOMAIN_BAD;
@@ -464,6 +470,22 @@ smtp_domain_read(struct slice domain, struct arena *arena, struct slice *ascii)
     }
     idn2_free(alabels);
     return status;
+}
+
+bool
+smtp_domain_equal(struct slice domain, struct slice ascii)
+{
+    struct arena arena = { 0 };
+    struct slice read;
+
+    if (slice_equal_nocase(domain, ascii))
+        return true;
+    if (!has_high(domain))
+        return false;
+    bool equal = smtp_domain_read(domain, &arena, &read) == SMTP_DOMAIN_OK &&
+                 slice_equal_nocase(read, ascii);
+    arena_free(&arena);
+    return equal;
 }
 
 bool

@@ -87,7 +87,11 @@ enum smtp_domain_status {
 enum smtp_domain_status
 smtp_domain_read(struct slice domain, struct arena *arena, struct slice *ascii);
 
-/* The same where both are one: in what the administrator wrote. */
+/* Is the domain, in any spelling that IDNA maps to it, the A-labels `ascii`? */
+bool smtp_domain_equal(struct slice domain, struct slice ascii);
+
+/* smtp_domain_read where BAD and NO_MEMORY are one: in what the administrator
+ * wrote. */
 bool smtp_domain_to_ascii(struct slice domain, struct arena *arena,
                           struct slice *ascii);
 

@@ -84,6 +84,27 @@ srs_address_split(struct slice text, struct buf *scratch,
     return SRS_OK;
 }
 
+enum srs_status
+srs_rcpt_split(struct slice text, struct arena *arena, struct buf *scratch,
+               struct srs_address *address)
+{
+    enum srs_status status = srs_address_split(text, scratch, address);
+    struct slice ascii;
+
+    if (status != SRS_OK)
+        return status;
+    switch (smtp_domain_read(address->domain, arena, &ascii)) {
+    case SMTP_DOMAIN_OK:
+        address->domain = ascii;
+        return SRS_OK;
+    case SMTP_DOMAIN_BAD: /* a MAC of it was never made */
+        return SRS_OK;
+    case SMTP_DOMAIN_NO_MEMORY:
+        break;
+    }
+    return SRS_NO_MEMORY;
+}
+
 bool
 srs_unquote(struct slice quoted, struct buf *out)
 {
@@ -108,7 +129,7 @@ srs_sender_judge(struct slice sender, struct slice srs_domain,
         return status;
     if (srs_domain.len > SMTP_PATH_MAX)
         return SRS_TOO_LONG;
-    if (slice_equal_nocase(address->domain, srs_domain))
+    if (smtp_domain_equal(address->domain, srs_domain))
         return SRS_OUR_DOMAIN;
     if (!srs_host_is_valid(address->domain))
         return SRS_SYNTAX;

@@ -22,6 +22,12 @@ struct srs_address {
 enum srs_status srs_address_split(struct slice text, struct buf *scratch,
                                   struct srs_address *address);
 
+/* The same for an address at one of our SRS domains: the domain is given as
+ * MACs hold it, in A-labels (in the arena), however it was spelled. */
+enum srs_status srs_rcpt_split(struct slice text, struct arena *arena,
+                               struct buf *scratch,
+                               struct srs_address *address);
+
 /*
  * May this sender be rewritten? SRS_OK or, besides what srs_address_split
  * says, SRS_OUR_DOMAIN. Stricter than split: what we wrap must come back as a

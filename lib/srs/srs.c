@@ -243,6 +243,7 @@ enum srs_status
 srs_reverse(const struct srs_conf *conf, int64_t now, struct slice rcpt,
             struct buf *out, struct srs_found *found)
 {
+    struct arena arena = { 0 };
     struct buf scratch = { 0 };
     struct srs_address address;
     struct srs_found unasked;
@@ -250,10 +251,11 @@ srs_reverse(const struct srs_conf *conf, int64_t now, struct slice rcpt,
     if (found == NULL)
         found = &unasked;
     *found = (struct srs_found){ 0 };
-    enum srs_status status = srs_address_split(rcpt, &scratch, &address);
+    enum srs_status status = srs_rcpt_split(rcpt, &arena, &scratch, &address);
     if (status == SRS_OK)
         status = reverse(conf, now, &address, out, found);
     buf_free(&scratch);
+    arena_free(&arena);
     return status;
 }
 

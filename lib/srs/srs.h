@@ -145,6 +145,27 @@ enum srs_status srs_token_reverse(const struct srs_conf *conf, int64_t now,
                                   struct slice rcpt, char key[SRS_TOKEN_KEY]);
 
 /*
+ * Guessing is limited: past so many bad addresses a minute an address that
+ * shows less than SRS_HASH_UNLIMITED characters of hash is not looked at until
+ * the minute is over. Longer hashes are out of reach of guesses, so that nobody
+ * can keep genuine bounces out. The same bad address is counted once a minute
+ * as far as the last ones are remembered. All zeroes is valid and empty.
+ */
+enum {
+    SRS_HASH_UNLIMITED = 8,
+    SRS_GUESSES_SEEN = 1024
+};
+struct srs_guesses {
+    int64_t minute;
+    unsigned count;
+    uint64_t seen[SRS_GUESSES_SEEN];
+};
+bool srs_guesses_block(struct srs_guesses *guesses, int64_t now, unsigned max,
+                       struct slice local);
+void srs_guesses_add(struct srs_guesses *guesses, const struct srs_conf *conf,
+                     int64_t now, struct slice address);
+
+/*
  * What an address at one of our SRS domains says, for people: like
  * srs_reverse, but an expired address gives its original too.
  */

@@ -151,12 +151,14 @@ enum srs_status
 srs_token_reverse(const struct srs_conf *conf, int64_t now, struct slice rcpt,
                   char key[SRS_TOKEN_KEY])
 {
+    struct arena arena = { 0 };
     struct buf scratch = { 0 };
     struct srs_address address;
-    enum srs_status status = srs_address_split(rcpt, &scratch, &address);
+    enum srs_status status = srs_rcpt_split(rcpt, &arena, &scratch, &address);
 
     if (status == SRS_OK)
         status = reverse(conf, now, &address, key);
     buf_free(&scratch);
+    arena_free(&arena);
     return status;
 }

@@ -276,7 +276,7 @@ read_options(int argc, char **argv, struct options *o)
     };
     int letter;
 
-    *o = (struct options){ .hash_length = 6, .max_age = 21 };
+    *o = (struct options){ .hash_length = 8, .max_age = 21 };
     while ((letter = getopt_long(argc, argv, "", options, NULL)) != -1)
         if (!take_option(letter, optarg, o))
             return false;

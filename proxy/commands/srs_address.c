@@ -15,7 +15,7 @@ domain_of(struct slice address)
 static bool
 is_srs_domain(const struct srs_worker *w, struct slice domain)
 {
-    return slice_equal_nocase(domain, w->domain) ||
+    return smtp_domain_equal(domain, w->domain) ||
            (w->conf != NULL && conf_is_srs_domain(w->conf, domain));
 }
 

@@ -64,28 +64,6 @@ trouble(struct mapquery *query, const char *why)
     finish(query, "TEMP", slice_from(why));
 }
 
-/* ---- guesses are counted, as those at the listeners are ---------------- */
-
-static bool
-srs_blocked(const struct mapquery *query)
-{
-    struct relay_shared *shared = &query->daemon->shared;
-    int64_t minute = query->now / 60;
-
-    if (shared->srs_minute != minute) {
-        shared->srs_minute = minute;
-        shared->srs_failures = 0;
-    }
-    return shared->srs_failures >= query->conf->srs.max_failures;
-}
-
-static void
-count_srs(const struct mapquery *query, enum srs_status status)
-{
-    if (status != SRS_OK)
-        query->daemon->shared.srs_failures++;
-}
-
 /* ---- asking others ----------------------------------------------------- */
 
 static void
@@ -233,14 +211,11 @@ look_for_recipient(struct mapquery *query, const struct table_answer *answer)
         return;
     case EXPAND_STORE:
         /* A token that bears our MAC. */
-        count_srs(query, SRS_OK);
         found(query, query->key);
         return;
     case EXPAND_DONE:
         break;
     }
-    if (e->counts.srs_tried)
-        count_srs(query, e->counts.srs);
     switch (e->fate) {
     case RELAY_FORWARD:
     case RELAY_REVERSE:
@@ -398,7 +373,8 @@ reverse(struct mapquery *query)
         not_found(query);
         return;
     }
-    if (srs_blocked(query)) {
+    if (srs_guesses_block(&query->daemon->shared.srs_guesses, query->now,
+                          query->conf->srs.max_failures, query->path.local)) {
         trouble(query, outcome_reason(OUTCOME_SRS_LIMIT));
         return;
     }
@@ -411,7 +387,9 @@ reverse(struct mapquery *query)
         srs_reverse(srs, query->now, query->path.text, &original, &how);
     if (status == SRS_OK && how.kind == 1)
         status = reverse_again(query, &original);
-    count_srs(query, status);
+    if (status != SRS_OK && status != SRS_NO_MEMORY)
+        srs_guesses_add(&query->daemon->shared.srs_guesses, srs, query->now,
+                        query->path.text);
     if (status == SRS_OK)
         found(query, buf_slice(&original));
     else if (status == SRS_NO_MEMORY)
@@ -476,7 +454,7 @@ mapquery_start(struct mapquery *query, enum map_name name, struct slice key)
             .reverse_path = &null_path,
             .sender = &query->sender,
             .now = query->now,
-            .srs_blocked = srs_blocked(query),
+            .guesses = &query->daemon->shared.srs_guesses,
         };
         expand_start(&query->expand);
     }

@@ -168,8 +168,8 @@ make_srs(struct slice text, int64_t now, struct buf *out)
         .domain = SLICE("srs.example"),
         .secret = SLICE("0123456789abcdef"),
         .settings = { .secret_count = 1,
-                      .hash_length = 6,
-                      .hash_minimum = 6,
+                      .hash_length = 8,
+                      .hash_minimum = 8,
                       .max_age_days = 21 },
     };
     struct slice address = slice_trim(slice_cut(&text, '|'));

@@ -356,8 +356,8 @@ static const struct row rows[] = {
       { "@DIR@/keys: is not a regular file; srs.secret_file names a file of "
         "secrets, one a line" } },
     { "hash_minimum above hash_length",
-      LISTENER SRS " hash_minimum = 8; };\n",
-      { "3: srs.hash_minimum: hash_minimum (8) is above hash_length (6, the "
+      LISTENER SRS " hash_minimum = 9; };\n",
+      { "3: srs.hash_minimum: hash_minimum (9) is above hash_length (8, the "
         "default)" } },
     { "hash_length below 4",
       LISTENER SRS " hash_length = 3; };\n",

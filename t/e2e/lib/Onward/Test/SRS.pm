@@ -30,7 +30,7 @@ sub srs0 ($address, $domain, $secret, %opt) {
             $domain),
         $secret
     );
-    my $hash = substr encode_base64url($mac), 0, $opt{hash_length} // 6;
+    my $hash = substr encode_base64url($mac), 0, $opt{hash_length} // 8;
     return "SRS0=$hash=$stamp=$host=$user\@$domain";
 }
 
