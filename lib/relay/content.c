@@ -121,7 +121,8 @@ index_header(struct relay_session *s)
             return outcome;
         header = buf_slice(&tx->header_text);
     }
-    if (!mail_header_index(slice_head(header, length), &tx->header))
+    tx->header_octets = slice_head(header, length);
+    if (!mail_header_index(tx->header_octets, &tx->header))
         return OUTCOME_NO_MEMORY;
     return tx->header.oddities & MAIL_MANY_FIELDS ? OUTCOME_HEADER_TOO_BIG
                                                   : OUTCOME_NONE;
@@ -208,7 +209,6 @@ void
 content_end(struct relay_session *s)
 {
     struct transaction *tx = s->tx;
-    size_t signatures = 0;
 
     tx->content_ended = tx->signed_at = s->now.ms;
     buf_free(&tx->scratch);
@@ -220,6 +220,14 @@ content_end(struct relay_session *s)
     }
     if (s->server.decoder.long_line)
         s->counters->long_lines++;
+    ownname_start(s);
+}
+
+void
+content_go_on(struct relay_session *s)
+{
+    size_t signatures = 0;
+
     if (!content_prepare(s, &signatures)) {
         content_fail(s, OUTCOME_NO_MEMORY);
         return;
@@ -231,7 +239,7 @@ content_end(struct relay_session *s)
     }
     s->phase = PHASE_SIGNING;
     s->sign_pending = true;
-    s->ops->sign(s->ctx, &tx->job);
+    s->ops->sign(s->ctx, &s->tx->job);
 }
 
 void

@@ -288,6 +288,8 @@ envelope_on_answer(struct relay_session *s, const struct table_answer *answer)
 {
     if (s->phase == PHASE_RESOLVING)
         run_expand(s, answer);
+    else
+        ownname_on_answer(s, answer);
 }
 
 void
@@ -313,6 +315,7 @@ envelope_on_rcpt(struct relay_session *s, const struct smtp_rcpt *rcpt)
     tx->current = r;
     tx->expand = (struct expand){
         .conf = s->conf,
+        .role = s->listener->role,
         .arena = &s->arena,
         .recipient = &r->rcpt.forward_path,
         .reverse_path = &tx->mail.reverse_path,
@@ -395,16 +398,67 @@ settle_rebuilding(struct relay_session *s)
     content_begin(s);
 }
 
+/* ---- the content is here, and the reverse-path has to be another ---- */
+
+void
+envelope_readdress(struct relay_session *s)
+{
+    bool rebuilding = false;
+
+    s->phase = PHASE_READDRESSING;
+    for (unsigned i = 0; i < s->outbound_count; i++) {
+        struct outbound *o = s->outbounds[i];
+        o->replaying = false;
+        if (o->own_name && outbound_has_wanted(o) &&
+            outbound_needs_rebuild(o)) {
+            outbound_rebuild(s, o);
+            rebuilding = true;
+        }
+    }
+    if (rebuilding)
+        envelope_progress(s);
+    else
+        content_go_on(s);
+}
+
+static void
+settle_readdressing(struct relay_session *s)
+{
+    for (unsigned i = 0; i < s->outbound_count; i++) {
+        const struct outbound *o = s->outbounds[i];
+        for (const struct offer *f = o->offers; o->replaying && f != NULL;
+             f = f->next) {
+            if (f->state != OFFER_REFUSED)
+                continue;
+            if (o->failure_outcome != OUTCOME_NONE) {
+                content_fail(s, o->failure_outcome);
+                return;
+            }
+            /* What upstream says of this sender is what it would have said
+             * at RCPT, had we known. */
+            struct smtp_reply reply = outcome_relayed(f->reply);
+            content_conclude(s, reply, OUTCOME_UPSTREAM_REPLY,
+                             reply.code >= 500 ? RELAY_REJECTED
+                                               : RELAY_DEFERRED);
+            return;
+        }
+    }
+    content_go_on(s);
+}
+
 void
 envelope_progress(struct relay_session *s)
 {
-    if ((s->phase != PHASE_OFFERING && s->phase != PHASE_REBUILDING) ||
+    if ((s->phase != PHASE_OFFERING && s->phase != PHASE_REBUILDING &&
+         s->phase != PHASE_READDRESSING) ||
         !all_settled(s))
         return;
     if (s->phase == PHASE_OFFERING)
         settle_recipient(s);
-    else
+    else if (s->phase == PHASE_REBUILDING)
         settle_rebuilding(s);
+    else
+        settle_readdressing(s);
 }
 
 /* The reply is owed and time is up (or memory): answer for what is under
@@ -426,6 +480,8 @@ envelope_abandon(struct relay_session *s, enum outcome outcome)
         break;
     case PHASE_COMMANDS:
     case PHASE_CONTENT:
+    case PHASE_JUDGING:
+    case PHASE_READDRESSING:
     case PHASE_SIGNING:
     case PHASE_SENDING:
     case PHASE_ENDED:

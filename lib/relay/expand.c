@@ -84,6 +84,7 @@ add_target(struct expand *e, bool leaves)
     targets[e->target_count++] = (struct relay_target){
         .path = e->item->path,
         .leaves = leaves,
+        .came_home = e->item->reversals != 0,
         .reverse_path = e->reverse_path->text,
     };
 }
@@ -168,10 +169,12 @@ go_on_reversed(struct expand *e, struct slice original)
     item->next = e->ahead;
     e->ahead = item;
     e->reversed = true;
-    /* Only bounces come back to SRS addresses. Other servers' sender
-     * verification asks with a sender of its own and never sends DATA: it is
-     * told the truth at RCPT, the mail would be refused at DATA. */
-    if (!e->conf->srs.accept_any && !smtp_path_is_null(e->reverse_path))
+    /* From outside only bounces come back to SRS addresses. Other servers'
+     * sender verification asks with a sender of its own and never sends DATA:
+     * it is told the truth at RCPT, the mail would be refused at DATA. Our own
+     * users may answer to one, as they do when they answer to all. */
+    if (e->role == CONF_INBOUND && !e->conf->srs.accept_any &&
+        !smtp_path_is_null(e->reverse_path))
         e->not_null = true;
     e->stage = EXPAND_NEXT;
 }
@@ -435,6 +438,17 @@ expand_find_local(struct expand *e, struct slice domain,
     return EXPAND_DONE;
 }
 
+/* Does it depend on the sender whether the item stays? A user's mail does not
+ * leave by an alias; what our own mailboxes forward (Sieve, .forward, lists)
+ * comes by the same listener. */
+static bool
+may_be_forwarded(const struct expand *e)
+{
+    return e->role == CONF_OUTBOUND && e->conf->srs.enabled &&
+           e->conf->srs.submitted && !e->item->rewritten &&
+           !e->item->identity && !smtp_path_is_null(e->reverse_path);
+}
+
 static enum expand_status
 decide_local(struct expand *e, const struct table_answer *answer)
 {
@@ -447,7 +461,13 @@ decide_local(struct expand *e, const struct table_answer *answer)
     }
     /* What nothing has rewritten stays, unless it claims our SRS domain. */
     bool srs = conf_is_srs_domain(e->conf, e->item->path.domain);
-    if (!e->item->rewritten && (!srs || e->item->identity)) {
+    bool forwarded = may_be_forwarded(e) && !srs;
+    if (forwarded && *e->sender == EXPAND_SENDER_UNKNOWN) {
+        e->stage = EXPAND_SUBMITTER;
+        return EXPAND_DONE;
+    }
+    forwarded = forwarded && *e->sender == EXPAND_SENDER_FOREIGN;
+    if (!forwarded && !e->item->rewritten && (!srs || e->item->identity)) {
         add_target(e, false);
         return EXPAND_DONE;
     }
@@ -458,7 +478,7 @@ decide_local(struct expand *e, const struct table_answer *answer)
     if (srs && !ours)
         expand_refuse(e, OUTCOME_UNKNOWN_RECIPIENT);
     else
-        add_target(e, e->item->rewritten && !ours);
+        add_target(e, (e->item->rewritten || forwarded) && !ours);
     return EXPAND_DONE;
 }
 
@@ -522,6 +542,9 @@ expand_step(struct expand *e, const struct table_answer *answer)
             break;
         case EXPAND_ALIAS:
             status = find_alias(e, given);
+            break;
+        case EXPAND_SUBMITTER:
+            status = expand_judge_submitter(e, given);
             break;
         case EXPAND_LOCAL:
             status = decide_local(e, given);

@@ -15,6 +15,7 @@ enum expand_sender {
     EXPAND_SENDER_UNKNOWN,
     EXPAND_SENDER_OURS, /* never rewritten */
     EXPAND_SENDER_FOREIGN,
+    EXPAND_SENDER_FORGED, /* at an SRS domain of ours, but not made by us */
 };
 
 enum expand_status {
@@ -44,11 +45,13 @@ struct expand_counts {
     enum srs_status srs; /* with this result */
     bool srs_rewritten;  /* the sender got an SRS address */
     bool srs_stored;     /* or a token */
+    bool sender_guessed; /* the sender had an SRS address with a bad hash */
 };
 
 struct expand {
     /* Arguments, set before the first step. */
     const struct conf *conf;
+    enum conf_role role; /* of the listener: are its senders our users? */
     struct arena *arena;
     const struct smtp_path *recipient;
     const struct smtp_path *reverse_path;
@@ -79,6 +82,7 @@ struct expand {
         EXPAND_SRS,
         EXPAND_TOKEN,
         EXPAND_ALIAS,
+        EXPAND_SUBMITTER,
         EXPAND_LOCAL,
         EXPAND_SENDER,
         EXPAND_MAP,
@@ -113,6 +117,8 @@ enum expand_status expand_find_local(struct expand *e, struct slice domain,
                                      const struct table_answer *answer,
                                      bool *ours);
 enum expand_status expand_find_srs_domain(struct expand *e,
+                                          const struct table_answer *answer);
+enum expand_status expand_judge_submitter(struct expand *e,
                                           const struct table_answer *answer);
 enum expand_status expand_judge_sender(struct expand *e,
                                        const struct table_answer *answer);

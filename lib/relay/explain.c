@@ -1,9 +1,10 @@
-#include "expand.h"
+#include "kin.h"
 
 #include <string.h>
 
 void
-relay_explain(const struct conf *conf, const struct smtp_path *recipient,
+relay_explain(const struct conf *conf, enum conf_role role,
+              const struct smtp_path *recipient,
               const struct smtp_path *reverse_path,
               struct table_answer (*ask)(void *ctx,
                                          const struct table_query *query,
@@ -16,6 +17,7 @@ relay_explain(const struct conf *conf, const struct smtp_path *recipient,
     enum expand_sender sender = EXPAND_SENDER_UNKNOWN;
     struct expand e = {
         .conf = conf,
+        .role = role,
         .arena = arena,
         .recipient = recipient,
         .reverse_path = reverse_path,
@@ -65,5 +67,60 @@ relay_explain(const struct conf *conf, const struct smtp_path *recipient,
         explained->reason = outcome_reason(e.outcome);
     } else if (e.not_null) {
         explained->reason = outcome_reason(OUTCOME_SRS_NOT_NULL);
+    }
+}
+
+void
+relay_explain_name(const struct conf *conf, enum conf_role role,
+                   const struct mail_header *header, struct slice text,
+                   const struct smtp_path *reverse_path,
+                   struct table_answer (*ask)(void *ctx,
+                                              const struct table_query *query,
+                                              struct arena *arena),
+                   void *ctx, struct arena *arena, struct relay_named *named)
+{
+    struct kin kin = {
+        .conf = conf,
+        .role = role,
+        .arena = arena,
+        .header = header,
+        .text = text,
+        .reverse_path = reverse_path,
+        .outcome = OUTCOME_NONE,
+    };
+    struct table_answer answer;
+    const struct table_answer *given = NULL;
+    unsigned locked = 0;
+    enum expand_status status;
+
+    while ((status = kin_step(&kin, given)) != EXPAND_DONE) {
+        given = NULL;
+        if (status == EXPAND_ASK) {
+            answer = ask != NULL
+                         ? ask(ctx, &kin.query, arena)
+                         : (struct table_answer){ .status = TABLE_ERROR };
+            given = &answer;
+        } else if (++locked > 10000) {
+            kin.outcome = OUTCOME_TABLE_ERROR;
+        }
+    }
+    const struct relay_name_facts facts = {
+        .role = role,
+        .author_ours = kin.author_ours,
+        .sender_ours = kin.sender_ours,
+    };
+    *named = (struct relay_named){
+        .name = relay_judge_name(&facts),
+        .claims = kin.claims,
+        .sender_lives_below = kin.sender_lives_below,
+    };
+    if (kin.outcome != OUTCOME_NONE) {
+        named->name = RELAY_NAME_TROUBLE;
+        named->reason = outcome_reason(kin.outcome);
+        named->reply = outcome_reply(kin.outcome);
+    } else if (named->name == RELAY_NAME_REFUSED) {
+        named->reason = outcome_reason(OUTCOME_OWN_NAME);
+        named->reply =
+            outcome_reply_naming(OUTCOME_OWN_NAME, kin.author, arena);
     }
 }

@@ -329,6 +329,8 @@ journal_srs(struct relay_session *s, const struct expand *e)
 {
     struct relay_counters *c = s->counters;
 
+    if (e->counts.sender_guessed)
+        c->srs_hash++;
     if (e->counts.srs_rewritten) {
         if (e->counts.srs_stored)
             c->srs_stored++;

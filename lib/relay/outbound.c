@@ -10,7 +10,7 @@ outbound_find(struct relay_session *s, const struct relay_target *target)
 {
     for (unsigned i = 0; i < s->outbound_count; i++) {
         struct outbound *o = s->outbounds[i];
-        if (o->leaves == target->leaves &&
+        if (o->leaves == target->leaves && o->came_home == target->came_home &&
             slice_equal(o->reverse_path, target->reverse_path) &&
             slice_equal_nocase(o->srs_domain, target->srs_domain))
             return o;
@@ -22,6 +22,7 @@ outbound_find(struct relay_session *s, const struct relay_target *target)
         return NULL;
     o->index = s->outbound_count;
     o->leaves = target->leaves;
+    o->came_home = target->came_home;
     o->reverse_path = target->reverse_path;
     o->srs_domain = target->srs_domain;
     o->last_offer = &o->offers;

@@ -3,6 +3,10 @@
 #include "relay.h"
 
 #include <assert.h>
+#include <string.h>
+
+/* Where outcome_reply_naming puts the domain. */
+#define NAMED "(domain)"
 
 static const struct {
     const char *reason;
@@ -16,6 +20,8 @@ static const struct {
     [OUTCOME_SRS_EXPIRED] = { "srs-expired", 550, "5.1.6 Expired SRS address" },
     [OUTCOME_SRS_NOT_NULL] = { "srs-not-null", 550,
                                "5.7.1 SRS address accepts bounces only" },
+    [OUTCOME_SRS_SENDER] = { "srs-sender", 550,
+                             "5.7.1 Sender address is not one of ours" },
     [OUTCOME_SRS_LIMIT] = { "srs-limit", 451,
                             "4.7.1 SRS addresses not accepted now" },
     [OUTCOME_SENDER_TOO_LONG] = { "srs-too-long", 550,
@@ -32,6 +38,12 @@ static const struct {
                                     "5.1.1 User unknown" },
     [OUTCOME_TOO_MANY_RECIPIENTS] = { "too-many-recipients", 452,
                                       "4.5.3 Error: too many recipients" },
+    [OUTCOME_OWN_NAME] = { "own-name", 550,
+                           "5.7.1 " NAMED " is ours: mail of its name from "
+                           "outside has to be authenticated" },
+    [OUTCOME_AUTH_TROUBLE] = { "auth-trouble", 451,
+                               "4.4.3 DNS trouble while "
+                               "authenticating " NAMED },
     [OUTCOME_BAD_CONTENT] = { "bad-content", 550,
                               "5.6.0 Error: bare LF or NUL in message" },
     [OUTCOME_TOO_BIG] = { "too-big", 552, "5.3.4 Message size exceeds limit" },
@@ -77,6 +89,27 @@ outcome_reply(enum outcome outcome)
     assert(outcomes[outcome].code != 0);
     return (struct smtp_reply){ outcomes[outcome].code,
                                 slice_from(outcomes[outcome].text) };
+}
+
+struct smtp_reply
+outcome_reply_naming(enum outcome outcome, struct slice domain,
+                     struct arena *arena)
+{
+    struct smtp_reply reply = outcome_reply(outcome);
+    const char *mark = strstr(outcomes[outcome].text, NAMED);
+    struct slice text = reply.text;
+
+    assert(mark != NULL);
+    size_t before = (size_t)(mark - text.ptr);
+    size_t behind = text.len - before - strlen(NAMED);
+    char *named = arena_try(arena, before + domain.len + behind);
+    if (named == NULL || domain.len == 0)
+        return reply;
+    memcpy(named, text.ptr, before);
+    memcpy(named + before, domain.ptr, domain.len);
+    memcpy(named + before + domain.len, mark + strlen(NAMED), behind);
+    reply.text = (struct slice){ named, before + domain.len + behind };
+    return reply;
 }
 
 const char *

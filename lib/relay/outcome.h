@@ -13,6 +13,7 @@ enum outcome {
     OUTCOME_SRS_MALFORMED,
     OUTCOME_SRS_EXPIRED,
     OUTCOME_SRS_NOT_NULL,
+    OUTCOME_SRS_SENDER, /* at our SRS domain, but not made by us */
     OUTCOME_SRS_LIMIT,
     OUTCOME_SENDER_TOO_LONG,
     OUTCOME_ALIAS_REJECT,
@@ -23,6 +24,8 @@ enum outcome {
     OUTCOME_TABLE_ERROR,
     OUTCOME_UNKNOWN_RECIPIENT,
     OUTCOME_TOO_MANY_RECIPIENTS,
+    OUTCOME_OWN_NAME,     /* see outcome_reply_naming */
+    OUTCOME_AUTH_TROUBLE, /* likewise */
     OUTCOME_BAD_CONTENT,
     OUTCOME_TOO_BIG,
     OUTCOME_HEADER_TOO_BIG,
@@ -49,6 +52,11 @@ enum outcome {
 };
 
 struct smtp_reply outcome_reply(enum outcome outcome);
+/* The same for outcomes whose text names a domain; in the arena. Without memory
+ * it is the text with no name. */
+struct smtp_reply outcome_reply_naming(enum outcome outcome,
+                                       struct slice domain,
+                                       struct arena *arena);
 const char *outcome_reason(enum outcome outcome);
 
 /* The reply as it may be shown: 421 and 521 would make a Postfix front drop

@@ -75,6 +75,10 @@ choose_keys(struct relay_session *s, struct relay_sign_part *part)
         .reverse_path = tx->mail.reverse_path.text,
         .leaves = o->leaves,
         .srs_domain = o->srs_domain,
+        .came_home = o->came_home,
+        .own_postfix = tx->own_postfix,
+        .own_name = o->own_name,
+        .sender_lives_below = tx->kin.sender_lives_below,
     };
 
     const char *why = relay_choose_keys(s->conf, &input, &s->arena, &signing);

@@ -268,6 +268,7 @@ enum relay_fate {
 struct relay_target {
     struct smtp_path path;
     bool leaves;
+    bool came_home;            /* it was an SRS address of ours */
     struct slice reverse_path; /* what MAIL says for it */
     struct slice srs_domain;   /* the signing domain of what leaves */
 };
@@ -294,7 +295,8 @@ struct relay_explained {
  * has to be found, `stored` (NULL: it is not there). Nothing is stored. Memory:
  * the arena.
  */
-void relay_explain(const struct conf *conf, const struct smtp_path *recipient,
+void relay_explain(const struct conf *conf, enum conf_role role,
+                   const struct smtp_path *recipient,
                    const struct smtp_path *reverse_path,
                    struct table_answer (*ask)(void *ctx,
                                               const struct table_query *query,
@@ -321,17 +323,72 @@ struct relay_signing_input {
                    * without an envelope) */
     bool leaves;
     struct slice srs_domain; /* of what leaves */
+    bool came_home;          /* by an SRS address of ours */
+    bool own_postfix;        /* this host's Postfix made the message */
+    bool own_name;           /* see RELAY_NAME_UNLENT: no forwarder signs */
+    bool sender_lives_below; /* a table knows mailboxes between the author's
+                              * domain and the reverse-path's below it */
 };
 
 /*
  * NULL: the keys that sign. Else the word for `dkim=none(WORD)`: no-keys,
- * inbound, no-key, from-mismatch, off, or one of dkim_examine. The listener's
- * role is the only evidence of whose mail it is (invariant I7).
+ * inbound, no-key, from-mismatch, null-sender, own-name, came-home, off, or one
+ * of dkim_examine. The listener's role is the only evidence of whose mail it is
+ * (invariant I7).
  */
 const char *relay_choose_keys(const struct conf *conf,
                               const struct relay_signing_input *input,
                               struct arena *arena,
                               struct relay_signing *signing);
+
+/* ---- our own name ---- */
+
+enum relay_authentic {
+    RELAY_NOT_AUTHENTIC,
+    RELAY_AUTHENTIC,
+    RELAY_AUTHENTIC_UNKNOWN, /* DNS trouble */
+};
+
+/* Of a message of which something leaves. */
+struct relay_name_facts {
+    enum conf_role role;
+    bool own_postfix; /* this host's Postfix made the message */
+    bool author_ours; /* an author is of our family of domains */
+    bool sender_ours; /* so is the reverse-path, or it is null */
+    enum relay_authentic authentic;
+};
+
+enum relay_own_name {
+    RELAY_NAME_FREE,    /* as usual */
+    RELAY_NAME_UNLENT,  /* what leaves has the sender's own reverse-path and no
+                         * signature */
+    RELAY_NAME_REFUSED, /* that would align, too: 550 */
+    RELAY_NAME_TROUBLE, /* it may have been authentic: 451 */
+};
+enum relay_own_name relay_judge_name(const struct relay_name_facts *facts);
+
+/* Does a signature or a reverse-path of the SRS domain align with one of the
+ * domains that From may be taken to name? */
+bool relay_name_aligns(const struct conf *conf,
+                       const struct mail_claims *claims,
+                       struct slice srs_domain);
+
+/* The same without a session: for a stranger who is not authenticated. `ask` as
+ * for relay_explain; memory: the arena. */
+struct relay_named {
+    enum relay_own_name name;
+    const char *reason; /* with REFUSED and TROUBLE; or no memory, no table */
+    struct smtp_reply reply;
+    struct mail_claims claims;
+    bool sender_lives_below;
+};
+void relay_explain_name(
+    const struct conf *conf, enum conf_role role,
+    const struct mail_header *header, struct slice text,
+    const struct smtp_path *reverse_path,
+    struct table_answer (*ask)(void *ctx, const struct table_query *query,
+                               struct arena *arena),
+    void *ctx, struct arena *arena, struct relay_named *named);
 
 /* ---- every reply we can give ---- */
 

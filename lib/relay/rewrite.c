@@ -57,23 +57,117 @@ expand_find_srs_domain(struct expand *e, const struct table_answer *answer)
     return EXPAND_DONE;
 }
 
+/* Was the sender's address at an SRS domain of ours made by us? Guesses are
+ * limited as those at RCPT are: the answer tells as much. */
+static void
+judge_srs_sender(struct expand *e)
+{
+    char key[SRS_TOKEN_KEY];
+    struct buf original = { 0 };
+    struct slice sender = e->reverse_path->text;
+
+    *e->sender = EXPAND_SENDER_FORGED;
+    if (!srs_has_tag(e->reverse_path->local))
+        return;
+    if (e->guesses != NULL &&
+        srs_guesses_block(e->guesses, e->now, e->conf->srs.max_failures,
+                          e->reverse_path->local)) {
+        *e->sender = EXPAND_SENDER_UNKNOWN;
+        expand_refuse(e, OUTCOME_SRS_LIMIT);
+        return;
+    }
+    enum srs_status status =
+        srs_token_reverse(e->conf->srs.srs, e->now, sender, key);
+    if (status == SRS_NOT_SRS)
+        status = srs_reverse(e->conf->srs.srs, e->now, sender, &original, NULL);
+    buf_free(&original);
+    if (status == SRS_OK)
+        *e->sender = EXPAND_SENDER_OURS;
+    else if (status == SRS_NO_MEMORY)
+        *e->sender = EXPAND_SENDER_UNKNOWN;
+    else
+        e->counts.sender_guessed = true;
+    if (e->counts.sender_guessed && e->guesses != NULL)
+        srs_guesses_add(e->guesses, e->conf->srs.srs, e->now, sender);
+    if (status == SRS_NO_MEMORY)
+        expand_refuse(e, OUTCOME_NO_MEMORY);
+}
+
+/*
+ * Whose is the sender? From our users, one of our domains is theirs. From
+ * outside nobody is ours: a stranger may say any name of ours, and gets its
+ * bounces by SRS as others do. Only an address that we made ourselves needs no
+ * other around it. *e->sender is known when EXPAND_DONE comes back and the
+ * stage has not become EXPAND_FINISHED.
+ */
+static enum expand_status
+judge_sender(struct expand *e, const struct table_answer *answer)
+{
+    struct slice domain = e->reverse_path->domain;
+    bool ours = false;
+
+    if (*e->sender != EXPAND_SENDER_UNKNOWN)
+        return EXPAND_DONE;
+    /* A bare postmaster as sender is ours by RFC 5321, 4.5.1. */
+    if (domain.len == 0) {
+        *e->sender = EXPAND_SENDER_OURS;
+        return EXPAND_DONE;
+    }
+    bool srs = conf_is_srs_domain(e->conf, domain);
+    if (srs && e->role == CONF_OUTBOUND) {
+        *e->sender = EXPAND_SENDER_OURS;
+        return EXPAND_DONE;
+    }
+    if (!srs && e->role == CONF_INBOUND) {
+        *e->sender = EXPAND_SENDER_FOREIGN;
+        return EXPAND_DONE;
+    }
+    /* An SRS domain may have mailboxes; their addresses are no forgeries. */
+    if (!srs || !srs_has_tag(e->reverse_path->local)) {
+        enum expand_status status = expand_find_local(e, domain, answer, &ours);
+        if (status != EXPAND_DONE || e->stage == EXPAND_FINISHED)
+            return status;
+    }
+    if (e->role == CONF_OUTBOUND)
+        *e->sender = ours ? EXPAND_SENDER_OURS : EXPAND_SENDER_FOREIGN;
+    else if (ours)
+        *e->sender = EXPAND_SENDER_FOREIGN;
+    else
+        judge_srs_sender(e);
+    return EXPAND_DONE;
+}
+
+enum expand_status
+expand_judge_submitter(struct expand *e, const struct table_answer *answer)
+{
+    enum expand_status status = judge_sender(e, answer);
+
+    if (status != EXPAND_DONE || e->stage == EXPAND_FINISHED)
+        return status;
+    e->cursor = (struct alias_cursor){ 0 };
+    e->stage = EXPAND_LOCAL;
+    return EXPAND_DONE;
+}
+
 enum expand_status
 expand_judge_sender(struct expand *e, const struct table_answer *answer)
 {
-    if (*e->sender == EXPAND_SENDER_UNKNOWN) {
-        bool ours = conf_is_srs_domain(e->conf, e->reverse_path->domain);
-        if (!ours && e->reverse_path->domain.len != 0) {
-            enum expand_status status =
-                expand_find_local(e, e->reverse_path->domain, answer, &ours);
-            if (status != EXPAND_DONE || e->stage == EXPAND_FINISHED)
-                return status;
-        }
-        /* A bare postmaster as sender is ours by RFC 5321, 4.5.1. */
-        ours = ours || e->reverse_path->domain.len == 0;
-        *e->sender = ours ? EXPAND_SENDER_OURS : EXPAND_SENDER_FOREIGN;
+    enum expand_status status = judge_sender(e, answer);
+
+    if (status != EXPAND_DONE || e->stage == EXPAND_FINISHED)
+        return status;
+    switch (*e->sender) {
+    case EXPAND_SENDER_UNKNOWN:
+    case EXPAND_SENDER_OURS:
+        e->stage = EXPAND_FINISHED;
+        break;
+    case EXPAND_SENDER_FOREIGN:
+        e->stage = EXPAND_REWRITE;
+        break;
+    case EXPAND_SENDER_FORGED:
+        expand_refuse(e, OUTCOME_SRS_SENDER);
+        break;
     }
-    e->stage =
-        *e->sender == EXPAND_SENDER_OURS ? EXPAND_FINISHED : EXPAND_REWRITE;
     return EXPAND_DONE;
 }
 

@@ -311,18 +311,21 @@ void
 content_abandon(struct relay_session *s, enum outcome outcome)
 {
     switch (s->phase) {
+    case PHASE_JUDGING:
+    case PHASE_READDRESSING:
     case PHASE_SIGNING:
     case PHASE_SENDING:
         if (s->tx->dots != 0)
             outcome = OUTCOME_PARTLY;
         for (unsigned i = 0; i < s->outbound_count; i++)
             outbound_drop(s, s->outbounds[i]);
-        if (s->sign_pending) {
-            /* The job uses the transaction until it comes back, so this
-             * session cannot go on to another one. */
+        if (s->sign_pending || s->lookup_pending) {
+            /* The job, or the question, uses the transaction until it comes
+             * back, so this session cannot go on to another one. */
             session_reply(s, outcome_reply(outcome), SMTP_REPLY_UPSTREAM);
             journal_transaction(s, RELAY_DEFERRED, outcome,
                                 outcome_reply(outcome));
+            s->tx->told = true;
             session_finish(s);
             return;
         }

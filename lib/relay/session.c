@@ -458,7 +458,10 @@ relay_on_deadline(struct relay_session *s, struct relay_time now)
     }
     s->counters->upstream_timeout++;
     bool answer_to_come = s->lookup_pending || s->store_pending;
-    if (s->phase == PHASE_SIGNING || s->phase == PHASE_SENDING)
+    if (s->phase == PHASE_JUDGING)
+        content_abandon(s, OUTCOME_TABLE_ERROR);
+    else if (s->phase == PHASE_READDRESSING || s->phase == PHASE_SIGNING ||
+             s->phase == PHASE_SENDING)
         content_abandon(s, OUTCOME_UPSTREAM_TIMEOUT);
     else
         envelope_abandon(s, answer_to_come ? OUTCOME_TABLE_ERROR

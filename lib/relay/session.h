@@ -6,6 +6,7 @@
  *   outbound.c  one upstream conversation: the envelope
  *   upstream.c  what upstream says
  *   content.c   DATA: spool and judge
+ *   ownname.c   who borrows our name
  *   prepare.c   what we prepend, and who signs
  *   sending.c   content and final dots go upstream, and the end
  *   journal.c   log lines and counters
@@ -14,6 +15,7 @@
 #define ONWARD_RELAY_SESSION_H
 
 #include "expand.h"
+#include "kin.h"
 #include "outcome.h"
 #include "relay.h"
 
@@ -87,7 +89,9 @@ struct outbound {
     /* The group (lib/README, section 4). */
     struct slice reverse_path;
     bool leaves;
+    bool came_home;
     struct slice srs_domain;
+    bool own_name; /* nothing of ours goes with it */
     struct offer *offers;
     struct offer **last_offer;
     struct smtp_reply failure; /* of MAIL, DATA, or ours */
@@ -103,11 +107,13 @@ struct outbound {
 /* ---- the session ---- */
 
 enum phase {
-    PHASE_COMMANDS,   /* the client's turn */
-    PHASE_RESOLVING,  /* RCPT: a lookup is under way */
-    PHASE_OFFERING,   /* RCPT: upstream is being asked */
-    PHASE_REBUILDING, /* DATA: envelopes are built again */
-    PHASE_CONTENT,    /* the client sends content */
+    PHASE_COMMANDS,     /* the client's turn */
+    PHASE_RESOLVING,    /* RCPT: a lookup is under way */
+    PHASE_OFFERING,     /* RCPT: upstream is being asked */
+    PHASE_REBUILDING,   /* DATA: envelopes are built again */
+    PHASE_CONTENT,      /* the client sends content */
+    PHASE_JUDGING,      /* of content: a lookup is under way */
+    PHASE_READDRESSING, /* envelopes are built with other reverse-paths */
     PHASE_SIGNING,
     PHASE_SENDING, /* content and dots go upstream */
     PHASE_ENDED,
@@ -138,6 +144,9 @@ struct transaction {
     uint64_t header_length;
     struct buf header_text; /* when the spool does not hold it in memory */
     struct mail_header header;
+    struct slice header_octets;
+    struct kin kin;
+    bool own_postfix; /* this host's Postfix made the message */
     struct relay_sign_job job;
     struct buf dkim; /* for the log: "d/s,d/s" or "none(why)" */
     const char *unsigned_because;
@@ -193,6 +202,16 @@ void envelope_abandon(struct relay_session *s, enum outcome outcome);
  * envelopes rebuilt? */
 void envelope_progress(struct relay_session *s);
 
+/* The outbounds whose reverse-path was changed when the content was here: build
+ * their envelopes again, then content_go_on. */
+void envelope_readdress(struct relay_session *s);
+
+/* ownname.c: then content_go_on, or another end of the transaction */
+void ownname_start(struct relay_session *s);
+void ownname_on_answer(struct relay_session *s,
+                       const struct table_answer *answer);
+void ownname_judge(struct relay_session *s);
+
 /* outbound.c */
 struct outbound *outbound_find(struct relay_session *s,
                                const struct relay_target *target);
@@ -224,6 +243,7 @@ void content_fail(struct relay_session *s, enum outcome outcome);
 struct slice content_secret(const struct relay_session *s);
 void content_take(struct relay_session *s); /* tx->scratch to the spool */
 void content_end(struct relay_session *s);
+void content_go_on(struct relay_session *s); /* judged: prepare, sign, send */
 void content_on_signed(struct relay_session *s);
 
 /* prepare.c: what we prepend, and who signs */
@@ -239,7 +259,7 @@ void content_conclude(struct relay_session *s, struct smtp_reply reply,
                       enum outcome outcome, enum relay_result result);
 void content_abandon(struct relay_session *s, enum outcome outcome);
 
-/* policy.c: whose keys sign? See relay_choose_keys. */
+/* signers.c: whose keys sign? See relay_choose_keys. */
 
 /* journal.c */
 void journal_recipient(struct relay_session *s, const struct recipient *r,

@@ -171,6 +171,7 @@ progress(struct relay_session *s)
     switch (s->phase) {
     case PHASE_OFFERING:
     case PHASE_REBUILDING:
+    case PHASE_READDRESSING:
         envelope_progress(s);
         break;
     case PHASE_SENDING:
@@ -179,6 +180,7 @@ progress(struct relay_session *s)
     case PHASE_COMMANDS:
     case PHASE_RESOLVING:
     case PHASE_CONTENT:
+    case PHASE_JUDGING:
     case PHASE_SIGNING:
     case PHASE_ENDED:
         break; /* what happened is remembered in the outbound */

@@ -448,8 +448,8 @@ explain(struct request *r, int count, char **rcpts, bool as_json)
             status = CLI_USAGE;
             continue;
         }
-        relay_explain(r->conf, &rcpt, &r->from, cli_ask, find_stored, r, r->now,
-                      &r->arena, &e);
+        relay_explain(r->conf, r->listener->role, &rcpt, &r->from, cli_ask,
+                      find_stored, r, r->now, &r->arena, &e);
         if (e.fate == RELAY_REFUSE && status == CLI_OK)
             status = CLI_NO;
         if (as_json)

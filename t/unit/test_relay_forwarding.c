@@ -144,8 +144,16 @@ put_message(struct test *test)
             buf_puts(&test->content, "\r\n");
         }
     }
-    buf_puts(&test->content, "From: alice@sender.example\r\n"
-                             "Subject: a case\r\n\r\n.. body\r\n");
+    buf_clear(&fields);
+    case_values(test->text->lines, "author", &fields);
+    if (fields.len == 0)
+        buf_puts(&fields, "alice@sender.example\n");
+    for (rest = buf_slice(&fields); rest.len != 0;) {
+        buf_puts(&test->content, "From: ");
+        buf_append(&test->content, slice_cut(&rest, '\n'));
+        buf_puts(&test->content, "\r\n");
+    }
+    buf_puts(&test->content, "Subject: a case\r\n\r\n.. body\r\n");
     buf_free(&fields);
 }
 

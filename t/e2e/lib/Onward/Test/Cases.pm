@@ -275,7 +275,9 @@ sub message ($case) {
         my ($n, $field) = split / /, $_, 2;
         push @fields, ($field) x $n;
     }
-    return join "\r\n", @fields, 'From: alice@sender.example',
+    my @authors = values_of($case->{lines}, 'author');
+    push @fields, map {"From: $_"} @authors ? @authors : 'alice@sender.example';
+    return join "\r\n", @fields,
         'Subject: a case', '', '.. body', '';
 }
 

@@ -10,24 +10,59 @@ no_memory(void)
     return mail_from_status_word(MAIL_FROM_NO_MEMORY);
 }
 
-/* One domain is the other, or its parent, at a label boundary. */
+/* Does another name below the parent belong to somebody: a mailbox domain or
+ * one with a key? SRS domains have no authors. */
 static bool
-is_parent_or_same(struct slice parent, struct slice domain)
+has_tenants(const struct conf *conf, struct slice parent)
 {
-    if (!slice_ends_nocase(domain, parent))
-        return false;
-    return domain.len == parent.len ||
-           domain.ptr[domain.len - parent.len - 1] == '.';
+    const struct domain_list *local = &conf->forward.local_domains;
+
+    for (size_t i = 0; i < local->count; i++) {
+        struct slice name = local->entries[i].name;
+        if (local->entries[i].table == NULL && name.len > parent.len &&
+            smtp_domain_is_within(name, parent))
+            return true;
+    }
+    for (size_t i = 0; i < dkim_keyset_count(conf->dkim.keys); i++) {
+        struct slice name = dkim_keyset_key(conf->dkim.keys, i)->domain;
+        if (name.len > parent.len && smtp_domain_is_within(name, parent) &&
+            !conf_is_srs_domain(conf, name))
+            return true;
+    }
+    return false;
 }
 
-/* NULL, or why From and reverse-path are not of one domain. */
+/*
+ * May a sender of that domain write as an author of this one? Of the same, or
+ * of one below it. The other way round (bounces.example.org for example.org)
+ * only where nobody else lives below the author's domain. Public suffixes are
+ * nobody's.
+ */
+static bool
+is_related(const struct conf *conf, const struct relay_signing_input *input,
+           struct slice author, struct slice sender)
+{
+    if (slice_equal(author, sender))
+        return true;
+    if (smtp_domain_is_within(author, sender))
+        return smtp_registrable(conf->family.suffixes, sender).len != 0;
+    return smtp_domain_is_within(sender, author) &&
+           smtp_registrable(conf->family.suffixes, author).len != 0 &&
+           !input->sender_lives_below && !has_tenants(conf, author);
+}
+
+/* NULL, or why the reverse-path does not allow to sign for this author. */
 static const char *
-compare_sender(const struct relay_signing_input *input, struct slice domain,
-               struct arena *arena)
+compare_sender(const struct conf *conf, const struct relay_signing_input *input,
+               struct slice author, struct arena *arena)
 {
     struct slice sender, ascii;
 
-    if (input->related || input->reverse_path.len == 0)
+    if (input->related)
+        return NULL;
+    if (input->reverse_path.len == 0)
+        return conf->dkim.skip_null ? "null-sender" : NULL;
+    if (conf->dkim.sign_mismatch)
         return NULL;
     sender = slice_tail(input->reverse_path,
                         slice_find_last(input->reverse_path, '@') + 1);
@@ -37,8 +72,7 @@ compare_sender(const struct relay_signing_input *input, struct slice domain,
     case SMTP_DOMAIN_BAD:
         break;
     case SMTP_DOMAIN_OK:
-        if (is_parent_or_same(ascii, domain) ||
-            is_parent_or_same(domain, ascii))
+        if (is_related(conf, input, author, ascii))
             return NULL;
         break;
     }
@@ -62,11 +96,10 @@ choose_author(const struct conf *conf, const struct relay_signing_input *input,
                          signing->keys, DKIM_SIGNATURES_MAX, &signing->domain);
     if (signing->key_count == 0)
         return "no-key";
-    return conf->dkim.sign_mismatch
-               ? NULL
-               : compare_sender(input, signing->domain, arena);
+    return compare_sender(conf, input, domain, arena);
 }
 
+/* With the SRS domain's key, never a parent's: that one vouches for authors. */
 static const char *
 choose_forwarder(const struct conf *conf,
                  const struct relay_signing_input *input, struct arena *arena,
@@ -76,6 +109,9 @@ choose_forwarder(const struct conf *conf,
 
     if (!conf->dkim.sign_forwarded)
         return "off";
+    /* Whoever knows an SRS address could have anything signed by it. */
+    if (input->came_home && !input->own_postfix)
+        return "came-home";
     if (input->srs_domain.len == 0)
         return "no-key";
     switch (smtp_domain_read(input->srs_domain, arena, &ascii)) {
@@ -87,8 +123,8 @@ choose_forwarder(const struct conf *conf,
         return no_memory();
     }
     signing->key_count =
-        dkim_keyset_find(conf->dkim.keys, ascii, conf->dkim.subdomains,
-                         signing->keys, DKIM_SIGNATURES_MAX, &signing->domain);
+        dkim_keyset_find(conf->dkim.keys, ascii, false, signing->keys,
+                         DKIM_SIGNATURES_MAX, &signing->domain);
     return signing->key_count != 0 ? NULL : "no-key";
 }
 
@@ -100,6 +136,8 @@ choose(const struct conf *conf, const struct relay_signing_input *input,
 
     if (input->role == CONF_INBOUND && !input->leaves)
         return why;
+    if (input->role == CONF_INBOUND && input->own_name)
+        return "own-name";
     if (conf->dkim.keys == NULL)
         return "no-keys";
     const char *odd = dkim_examine(input->header, &conf->dkim.headers);
@@ -113,7 +151,7 @@ choose(const struct conf *conf, const struct relay_signing_input *input,
     }
     /* What leaves by an alias is ours to vouch for as its forwarder, on any
      * listener. */
-    if (input->leaves) {
+    if (input->leaves && !input->own_name) {
         const char *forwarder = choose_forwarder(conf, input, arena, signing);
         if (forwarder == NULL || input->role == CONF_INBOUND ||
             strcmp(forwarder, no_memory()) == 0)
