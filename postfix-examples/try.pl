@@ -79,7 +79,7 @@ $ENV{TMPDIR} = $dir;
 # What stays must not hold the terminal, or a pipe.
 open STDERR, '>>', "$dir/errors" if $keep;
 
-my %port = map { $_ => free_port() } qw(front mx submission reinject);
+my %port = map { $_ => free_port() } qw(front mx submission reinject map);
 my $alice = 'alice@sender.example';
 my $alias = 'fwd.shop@public.example';
 my $me    = 'me@private.example';
@@ -99,11 +99,12 @@ sub adapted ($file) {
     $text =~ s/10025/$port{mx}/g;
     $text =~ s/10026/$port{reinject}/g;
     $text =~ s/10027/$port{submission}/g;
+    $text =~ s/10028/$port{map}/g;
     return $text;
 }
 
 mkdir "$dir/$_" for qw(onward onward/dkim onward/dkim/srs.public.example state);
-spew("$dir/onward/$_", adapted($_)) for qw(onward.conf aliases recipients);
+spew("$dir/onward/$_", adapted($_)) for qw(onward.conf aliases);
 spew("$dir/onward/srs.secret", unpack('H*', random(24)) . "\n", 0640);
 my $our_key = make_key("$dir/onward/dkim/srs.public.example/s2026.pem");
 my $her_key = make_key("$dir/alice.pem");
@@ -247,12 +248,17 @@ holds($home->{from} eq '' && "@{ $home->{to} }" eq $alice,
 heading('4. Refused', 'a spammer makes up a bounce: one letter is another');
 my $forged = $return;
 substr $forged, 5, 1, substr($forged, 5, 1) =~ /x/i ? 'y' : 'x';
-my $client = front();
-$client->cmd('MAIL FROM:<>');
-my $refusal = $client->cmd("RCPT TO:<$forged>");
 row('RCPT TO', "<$forged>");
-holds($refusal =~ /^550 5\.7\.1/, $refusal);
-$client->quit;
+my $refusal = '';
+# Port 25 asks Onward, and refuses it; so does Onward itself, with its reason.
+for ([$port{front}, qr/^550 5\.1\.1/], [$port{mx}, qr/^550 5\.7\.1/]) {
+    my ($port, $wanted) = @$_;
+    my $client = Onward::Test::Client->hello($port);
+    $client->cmd('MAIL FROM:<>');
+    $refusal = $client->cmd("RCPT TO:<$forged>");
+    holds($refusal =~ $wanted, $refusal =~ s/<\S+>: //r);
+    $client->quit;
+}
 
 # 5. Logged
 

@@ -1,19 +1,17 @@
 #include "plan.h"
 
-#include "plan_wish.h"
-
-#include <string.h>
+#include "apply.h"
+#include "plan_state.h"
 
 /* ---- reasons ----------------------------------------------------------- */
 
 static const char *
-why_of(const struct wish *wish, const struct postconf_command *command,
-       const struct postconf *before, struct arena *arena)
+why_of(const struct apply *apply, const struct postconf_command *command,
+       struct arena *arena)
 {
     const struct postconf_pair *why =
-        postconf_find(&wish->whys, command->target);
+        postconf_find(&apply->whys, command->target);
 
-    (void)before;
     switch (command->verb) {
     case POSTCONF_MAIN_DROP:
     case POSTCONF_OPTION_DROP:
@@ -28,16 +26,17 @@ why_of(const struct wish *wish, const struct postconf_command *command,
     return why != NULL ? arena_cstr(arena, why->value) : "as it was before";
 }
 
+/* apply: NULL when removing. */
 static void
-explain(struct plan *plan, const struct wish *wish,
-        const struct postconf *before)
+explain(struct plan *plan, const struct apply *apply)
 {
     plan->why = arena_alloc(&plan->arena,
                             (plan->commands.count + 1) * sizeof(*plan->why));
     for (size_t i = 0; i < plan->commands.count; i++)
-        plan->why[i] = wish == NULL ? "as it was before"
-                                    : why_of(wish, &plan->commands.commands[i],
-                                             before, &plan->arena);
+        plan->why[i] =
+            apply == NULL
+                ? "as it was before"
+                : why_of(apply, &plan->commands.commands[i], &plan->arena);
 }
 
 /* ---- the plan ---------------------------------------------------------- */
@@ -48,22 +47,22 @@ apply(const struct plan_input *input, const struct postconf *now,
 {
     struct postconf wanted = postconf_copy(before);
     struct postconf_commands changes = { 0 };
-    struct wish wish = {
-        .conf = input->conf,
-        .before = before,
-        .wanted = &wanted,
-        .arena = &plan->arena,
+    struct apply apply = {
+        .site = { .conf = input->conf,
+                  .arena = &plan->arena,
+                  .before = before,
+                  .postfix = &wanted },
         .refusals = &plan->refusals,
         .notes = &plan->notes,
     };
 
-    wish_make(&wish);
+    apply_rows(&apply);
     if (plan->refusals.len != 0)
         return false;
     postconf_commands(now, &wanted, &plan->arena, &plan->commands);
     postconf_commands(before, &wanted, &plan->arena, &changes);
-    state_print(&changes, before, &plan->state);
-    explain(plan, &wish, before);
+    plan_state_print(&changes, before, &plan->state);
+    explain(plan, &apply);
     return true;
 }
 
@@ -81,7 +80,7 @@ plan_make(const struct plan_input *input, struct plan *plan)
         return false;
     }
     before = postconf_copy(&now);
-    if (!state_undo(input->state, &before, &plan->notes, &line)) {
+    if (!plan_state_undo(input->state, &before, &plan->notes, &line)) {
         buf_printf(&plan->refusals,
                    "what setup remembers is damaged at line %u\n", line);
         return false;
@@ -89,7 +88,7 @@ plan_make(const struct plan_input *input, struct plan *plan)
     if (input->goal == PLAN_APPLY)
         return apply(input, &now, &before, plan);
     postconf_commands(&now, &before, &plan->arena, &plan->commands);
-    explain(plan, NULL, &before);
+    explain(plan, NULL);
     return true;
 }
 

@@ -1,4 +1,4 @@
-#include "plan_parts.h"
+#include "plan_state.h"
 
 /*
  * One line for each item that was changed:
@@ -105,8 +105,8 @@ value_in_force(const struct postconf *before, struct slice name)
 }
 
 void
-state_print(const struct postconf_commands *commands,
-            const struct postconf *before, struct buf *out)
+plan_state_print(const struct postconf_commands *commands,
+                 const struct postconf *before, struct buf *out)
 {
     if (commands->count == 0)
         return;
@@ -297,8 +297,8 @@ undo_service(const struct entry *entry, struct postconf *postconf)
 }
 
 bool
-state_undo(struct slice state, struct postconf *postconf, struct buf *notes,
-           unsigned *line)
+plan_state_undo(struct slice state, struct postconf *postconf,
+                struct buf *notes, unsigned *line)
 {
     *line = 0;
     while (state.len != 0) {

@@ -3,7 +3,7 @@
 #ifndef ONWARD_POSTFIX_H
 #define ONWARD_POSTFIX_H
 
-#include "misfit.h"
+#include "findings.h"
 #include "plan.h"
 #include "postconf.h"
 

@@ -12,13 +12,21 @@ postconf -c /etc/postfix-in -e \
     'smtpd_forbid_bare_newline = normalize'
 
 # What passed Onward is queued here. public.example is relayed to where its
-# mailboxes are. 8-bit mail is not converted for hosts without 8BITMIME, which
-# would break our signature and the author's.
+# mailboxes are.
 postconf -c /etc/postfix-out -e \
     'myhostname = mx.public.example' \
     'mydestination =' \
     'inet_interfaces = loopback-only' \
     'relay_domains = public.example, srs.public.example' \
-    'relay_transport = smtp:[store.public.example]' \
-    'disable_mime_output_conversion = yes' \
-    'transport_maps = inline:{srs.public.example=onward:[127.0.0.1]:10025}'
+    'relay_transport = smtp:[store.public.example]'
+
+# ---- From here on: what `onward setup` prints for onward.conf.
+
+# bounces that this Postfix makes itself come to Onward too, and are reversed
+postconf -c /etc/postfix-out -e 'transport_maps = inline:{srs.public.example=onward:[127.0.0.1]:10025}'
+
+# 8-bit mail leaves as it was signed
+postconf -c /etc/postfix-out -e 'disable_mime_output_conversion = yes'
+
+# long lines leave as they were signed
+postconf -c /etc/postfix-out -e 'smtp_line_length_limit = 0'

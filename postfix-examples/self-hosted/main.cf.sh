@@ -1,15 +1,22 @@
-# main.cf, by postconf: run as root, `sh main.cf.sh`. Take it out again with
-# postconf -X, or put the earlier values back (postconf -n shows them before).
+# main.cf, by postconf: run as root, `sh main.cf.sh`. Instead of this and of
+# master.cf.sh: `onward setup --apply`, and out again: `onward setup --remove`.
 
-postconf -e \
-    'relay_domains = srs.public.example' \
-    'relay_recipient_maps = regexp:/etc/onward/recipients' \
-    'transport_maps = inline:{srs.public.example=smtp:[127.0.0.1]:10025}' \
-    'disable_mime_output_conversion = yes' \
-    'smtpd_forbid_bare_newline = normalize'
+# ---- From here on: what `onward setup` prints for onward.conf.
 
-# relay_domains, relay_recipient_maps: bounces to SRS addresses are let in.
-# transport_maps: bounces that this Postfix makes itself come by Onward too.
-# disable_mime_output_conversion: 8-bit mail is not converted for hosts without
-# 8BITMIME, which would break our signature and the author's.
-# smtpd_forbid_bare_newline: 3.9 and later have it already.
+# bounces come back to SRS addresses
+postconf -e 'relay_domains = srs.public.example'
+
+# forged SRS addresses are refused at RCPT
+postconf -e 'relay_recipient_maps = socketmap:inet:127.0.0.1:10028:recipient'
+
+# bounces that this Postfix makes itself come to Onward too, and are reversed
+postconf -e 'transport_maps = inline:{srs.public.example=onward:[127.0.0.1]:10025}'
+
+# no second message can be smuggled in behind the first
+postconf -e 'smtpd_forbid_bare_newline = normalize'
+
+# 8-bit mail leaves as it was signed
+postconf -e 'disable_mime_output_conversion = yes'
+
+# long lines leave as they were signed
+postconf -e 'smtp_line_length_limit = 0'

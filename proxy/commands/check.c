@@ -128,6 +128,8 @@ print_json(const struct check_report *report)
     print_entries(&out, buf_slice(&report->errors));
     buf_puts(&out, ",\"warnings\":");
     print_entries(&out, buf_slice(&report->warnings));
+    buf_puts(&out, ",\"notes\":");
+    print_entries(&out, buf_slice(&report->notes));
     buf_puts(&out, "}\n");
     cli_print(stdout, buf_slice(&out));
     buf_free(&out);
@@ -136,13 +138,13 @@ print_json(const struct check_report *report)
 /* ---- for people -------------------------------------------------------- */
 
 static void
-print_warnings(struct slice lines)
+print_lines(const char *prefix, struct slice lines)
 {
     while (lines.len != 0) {
         struct slice line = slice_cut(&lines, '\n');
         if (line.len != 0)
-            printf("%s%.*s\n",
-                   line.ptr[0] == ' ' ? "" : "warning: ", SLICE_ARG(line));
+            printf("%s%.*s\n", line.ptr[0] == ' ' ? "" : prefix,
+                   SLICE_ARG(line));
     }
 }
 
@@ -204,7 +206,8 @@ command_check(const struct cli *cli, int argc, char **argv)
     if (json) {
         print_json(&report);
     } else {
-        print_warnings(buf_slice(&report.warnings));
+        print_lines("warning: ", buf_slice(&report.warnings));
+        print_lines("note: ", buf_slice(&report.notes));
         if (ok)
             print_ok(cli, conf);
         else
@@ -213,5 +216,6 @@ command_check(const struct cli *cli, int argc, char **argv)
     conf_unref(conf);
     buf_free(&report.errors);
     buf_free(&report.warnings);
+    buf_free(&report.notes);
     return ok ? CLI_OK : failure;
 }

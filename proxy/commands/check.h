@@ -11,7 +11,8 @@
 
 struct check_report {
     struct buf errors;   /* exit code 78 */
-    struct buf warnings; /* without effect */
+    struct buf warnings; /* without effect on it, as are notes */
+    struct buf notes;
 };
 
 #endif

@@ -9,12 +9,14 @@ struct reporter {
 };
 
 static void
-on_misfit(void *ctx, enum misfit_severity severity, const char *file,
-          struct slice setting, struct slice sentence, struct slice command)
+on_finding(void *ctx, enum finding_severity severity, const char *file,
+           struct slice setting, struct slice sentence, struct slice command)
 {
     struct reporter *reporter = ctx;
-    struct buf *out = severity == MISFIT_ERROR ? &reporter->report->errors
-                                               : &reporter->report->warnings;
+    struct check_report *report = reporter->report;
+    struct buf *out = severity == FINDING_ERROR     ? &report->errors
+                      : severity == FINDING_WARNING ? &report->warnings
+                                                    : &report->notes;
 
     buf_printf(out, "%s/%s: %.*s: %.*s", reporter->directory, file,
                SLICE_ARG(setting), SLICE_ARG(sentence));
@@ -35,7 +37,7 @@ check_postfix(const struct cli *cli, const struct conf *conf,
 
     postfix_directory(cli, option, &directory);
     struct reporter reporter = { report, buf_cstr(&directory) };
-    const struct misfit_sink sink = { on_misfit, &reporter };
+    const struct finding_sink sink = { on_finding, &reporter };
     struct slice shown = buf_slice(&directory);
     if (slice_equal(shown, SLICE_OF("/etc/postfix")))
         shown = (struct slice){ 0 };
@@ -45,7 +47,7 @@ check_postfix(const struct cli *cli, const struct conf *conf,
     } else {
         struct postconf_texts view = postfix_texts_view(&texts);
         if (postconf_parse(&view, &arena, &postconf, &bad))
-            misfit_find(conf, &postconf, shown, &sink);
+            findings_report(conf, &postconf, shown, &sink);
         else
             buf_printf(&report->errors, "%s/master.cf: not understood: %.*s\n",
                        reporter.directory, SLICE_ARG(bad));

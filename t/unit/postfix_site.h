@@ -1,4 +1,4 @@
-/* A Postfix and a configuration for the tests of plan and misfits. */
+/* A Postfix and a configuration for the tests of plan and findings. */
 #ifndef POSTFIX_SITE_H
 #define POSTFIX_SITE_H
 

@@ -1,5 +1,5 @@
 /* check --postfix: what is found in a Postfix that setup has changed, and then
- * somebody else. (t/e2e/misfit-check.t runs the commands that are named.) */
+ * somebody else. (t/e2e/check-postfix.t runs the commands that are named.) */
 #include "postfix_site.h"
 #include "postfix.h"
 
@@ -15,43 +15,43 @@ static const struct row {
     const char *name;
     enum postconf_verb verb;
     const char *target, *value;
-    enum misfit_severity severity;
+    enum finding_severity severity;
     const char *said;
 } rows[] = {
     { "no filter in front", POSTCONF_OPTION_DROP,
-      "smtp/inet/smtpd_proxy_filter", "", MISFIT_ERROR,
+      "smtp/inet/smtpd_proxy_filter", "", FINDING_ERROR,
       "nothing sends mail to listener mx" },
     { "a filter that leads elsewhere", POSTCONF_OPTION,
-      "smtp/inet/smtpd_proxy_filter", "127.0.0.1:9", MISFIT_ERROR,
+      "smtp/inet/smtpd_proxy_filter", "127.0.0.1:9", FINDING_ERROR,
       "leads to 127.0.0.1:9, where no listener of ours is" },
     { "localhost is 127.0.0.1", POSTCONF_OPTION, "smtp/inet/smtpd_proxy_filter",
-      "inet:localhost:10025", MISFIT_ERROR, NULL },
+      "inet:localhost:10025", FINDING_ERROR, NULL },
     { "a port alone is this host's", POSTCONF_OPTION,
-      "smtp/inet/smtpd_proxy_filter", "10025", MISFIT_ERROR, NULL },
+      "smtp/inet/smtpd_proxy_filter", "10025", FINDING_ERROR, NULL },
     { "strangers at the outbound listener", POSTCONF_OPTION,
-      "smtp/inet/smtpd_proxy_filter", "127.0.0.1:10027", MISFIT_ERROR,
+      "smtp/inet/smtpd_proxy_filter", "127.0.0.1:10027", FINDING_ERROR,
       "leads strangers to listener submission" },
-    { "nothing behind", POSTCONF_SERVICE_DROP, BACK, "", MISFIT_ERROR,
+    { "nothing behind", POSTCONF_SERVICE_DROP, BACK, "", FINDING_ERROR,
       "where nothing listens" },
     { "a loop", POSTCONF_OPTION, BACK "/smtpd_proxy_filter", "127.0.0.1:10025",
-      MISFIT_ERROR, "again and again" },
+      FINDING_ERROR, "again and again" },
     { "too few processes behind", POSTCONF_LIMIT, BACK "/process_limit", "99",
-      MISFIT_ERROR, "99 processes behind us, and 100 in front" },
+      FINDING_ERROR, "99 processes behind us, and 100 in front" },
     { "just enough processes behind", POSTCONF_LIMIT, BACK "/process_limit",
-      "100", MISFIT_ERROR, NULL },
+      "100", FINDING_ERROR, NULL },
     { "a timeout as long as ours", POSTCONF_OPTION,
-      "smtp/inet/smtpd_proxy_timeout", "90s", MISFIT_ERROR,
+      "smtp/inet/smtpd_proxy_timeout", "90s", FINDING_ERROR,
       "not longer than upstream.reply_timeout" },
     { "one second more will do", POSTCONF_OPTION,
-      "smtp/inet/smtpd_proxy_timeout", "91", MISFIT_ERROR, NULL },
+      "smtp/inet/smtpd_proxy_timeout", "91", FINDING_ERROR, NULL },
     { "no room behind", POSTCONF_OPTION,
-      "onward-cleanup/unix/message_size_limit", "10240000", MISFIT_WARNING,
+      "onward-cleanup/unix/message_size_limit", "10240000", FINDING_WARNING,
       "leaves no room" },
     { "no route for bounces", POSTCONF_MAIN_DROP, "transport_maps", "",
-      MISFIT_WARNING, "no route for the SRS domain" },
+      FINDING_WARNING, "no route for the SRS domain" },
     { "exclusions behind", POSTCONF_OPTION,
       BACK "/smtpd_forbid_bare_newline_exclusions", "$mynetworks",
-      MISFIT_WARNING, "does not hold for what comes from us" },
+      FINDING_WARNING, "does not hold for what comes from us" },
 };
 enum {
     ROWS = sizeof(rows) / sizeof(rows[0])
@@ -62,12 +62,12 @@ struct found {
 };
 
 static void
-on_found(void *ctx, enum misfit_severity severity, const char *file,
+on_found(void *ctx, enum finding_severity severity, const char *file,
          struct slice setting, struct slice sentence, struct slice command)
 {
     struct found *found = ctx;
     struct buf *out =
-        severity == MISFIT_ERROR ? &found->errors : &found->warnings;
+        severity == FINDING_ERROR ? &found->errors : &found->warnings;
 
     buf_printf(out, "%s: %.*s: %.*s; %.*s\n", file, SLICE_ARG(setting),
                SLICE_ARG(sentence), SLICE_ARG(command));
@@ -80,10 +80,10 @@ look(const struct conf *conf, const struct postconf_texts *texts,
     struct arena arena = { 0 };
     struct postconf postconf;
     struct slice bad;
-    const struct misfit_sink sink = { on_found, found };
+    const struct finding_sink sink = { on_found, found };
 
     assert_true(postconf_parse(texts, &arena, &postconf, &bad));
-    misfit_find(conf, &postconf, (struct slice){ 0 }, &sink);
+    findings_report(conf, &postconf, (struct slice){ 0 }, &sink);
     arena_free(&arena);
 }
 
@@ -123,7 +123,7 @@ finds(void **state)
     texts = postfix_site_run(&texts, &list, &arena);
     look(&conf, &texts, &after);
     struct buf *out =
-        row->severity == MISFIT_ERROR ? &after.errors : &after.warnings;
+        row->severity == FINDING_ERROR ? &after.errors : &after.warnings;
     if (row->said == NULL && out->len != 0)
         fail_msg("unwanted: %s", buf_cstr(out));
     if (row->said != NULL && strstr(buf_cstr(out), row->said) == NULL)

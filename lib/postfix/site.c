@@ -1,4 +1,4 @@
-#include "plan_parts.h"
+#include "site.h"
 
 enum port_kind {
     PORT_SMTP,
@@ -23,7 +23,7 @@ split_name(struct slice name, struct slice *host, struct slice *port)
 }
 
 bool
-fronts_is_loopback(struct slice host)
+site_is_loopback(struct slice host)
 {
     static const struct slice four = SLICE("127.");
 
@@ -54,19 +54,13 @@ kind_of(struct slice port)
     return PORT_OTHER;
 }
 
-static bool
-has_option(const struct postconf_service *service, const char *name)
-{
-    return postconf_find(&service->options, slice_from(name)) != NULL;
-}
-
 /* What a content filter, or we, give mail back to. */
 static bool
 is_reinjection(const struct postconf_service *service)
 {
-    return has_option(service, "smtpd_authorized_xforward_hosts") ||
-           has_option(service, "receive_override_options") ||
-           has_option(service, "content_filter");
+    return site_has_option(service, "smtpd_authorized_xforward_hosts") ||
+           site_has_option(service, "receive_override_options") ||
+           site_has_option(service, "content_filter");
 }
 
 /* On a port that says nothing: what marks a service for the site's users. */
@@ -124,32 +118,143 @@ classify(struct postconf_service *service, struct front *front, bool *inner)
     if (is_reinjection(service))
         return false;
     front->role = role_by_options(service);
-    *inner = fronts_is_loopback(host);
+    *inner = site_is_loopback(host);
     return true;
 }
 
-size_t
-fronts_find(const struct postconf *postconf, const struct conf *conf,
-            struct front fronts[FRONTS_MAX])
+static void
+find_fronts(struct site *site)
 {
-    const struct postconf_service *back =
-        fronts_at(postconf, &conf->upstream.address);
+    struct postconf *postfix = site->postfix;
     bool outer[2] = { false, false };
-    size_t count = 0;
     struct front front;
     bool inner;
 
-    for (size_t i = 0; i < postconf->service_count; i++)
-        if (&postconf->services[i] != back &&
-            classify(&postconf->services[i], &front, &inner) && !inner)
+    site->front_count = 0;
+    for (size_t i = 0; i < postfix->service_count; i++)
+        if (&postfix->services[i] != site->back &&
+            classify(&postfix->services[i], &front, &inner) && !inner)
             outer[front.role] = true;
-    for (size_t i = 0; i < postconf->service_count && count < FRONTS_MAX; i++)
-        if (&postconf->services[i] != back &&
-            classify(&postconf->services[i], &front, &inner) &&
+    for (size_t i = 0;
+         i < postfix->service_count && site->front_count < FRONTS_MAX; i++)
+        if (&postfix->services[i] != site->back &&
+            classify(&postfix->services[i], &front, &inner) &&
             (!inner || !outer[front.role]))
-            fronts[count++] = front;
-    return count;
+            site->fronts[site->front_count++] = front;
 }
+
+void
+site_look(struct site *site)
+{
+    site->queue_directory = site_value(site, "queue_directory");
+    site->back = site_service_at(site->postfix, &site->conf->upstream.address);
+    site->transport = postconf_service(site->postfix, SLICE_OF("onward/unix"));
+    site->cleanup = NULL;
+    if (site->back != NULL)
+        site->cleanup = postconf_service(
+            site->postfix,
+            site_text(
+                site, "%.*s/unix",
+                SLICE_ARG(site_of(site, site->back, "cleanup_service_name"))));
+    find_fronts(site);
+}
+
+/* ---- values ------------------------------------------------------------ */
+
+struct slice
+site_text(const struct site *site, const char *format, ...)
+{
+    struct buf text = { 0 };
+    va_list args;
+
+    va_start(args, format);
+    buf_vprintf(&text, format, args);
+    va_end(args);
+    struct slice copy = arena_copy(site->arena, buf_slice(&text));
+    buf_free(&text);
+    return copy;
+}
+
+struct slice
+site_value(const struct site *site, const char *name)
+{
+    return postconf_value(site->before, name);
+}
+
+struct slice
+site_written(const struct site *site, const char *name)
+{
+    const struct postconf_pair *pair =
+        postconf_find(&site->before->set, slice_from(name));
+
+    if (pair == NULL && site_value(site, name).len != 0)
+        pair = postconf_find(&site->before->defaults, slice_from(name));
+    return pair != NULL ? pair->value : (struct slice){ 0 };
+}
+
+struct slice
+site_of(const struct site *site, const struct postconf_service *service,
+        const char *name)
+{
+    return postconf_of(site->postfix, service, name);
+}
+
+uint64_t
+site_number(const struct site *site, const struct postconf_service *service,
+            const char *name)
+{
+    uint64_t value = 0;
+
+    slice_to_u64(site_of(site, service, name), &value);
+    return value;
+}
+
+bool
+site_has_option(const struct postconf_service *service, const char *name)
+{
+    return postconf_find(&service->options, slice_from(name)) != NULL;
+}
+
+bool
+site_is_chrooted(const struct postconf_service *service)
+{
+    return !slice_equal(service->chroot, SLICE_OF("n"));
+}
+
+uint64_t
+site_limit(const struct site *site, const struct postconf_service *service)
+{
+    uint64_t limit;
+
+    if (slice_to_u64(service->limit, &limit) ||
+        slice_to_u64(site_value(site, "default_process_limit"), &limit))
+        return limit;
+    return 100; /* Postfix' default */
+}
+
+bool
+site_has_table(struct slice list)
+{
+    static const struct slice inline_map = SLICE("inline:");
+    struct slice element;
+
+    while (postconf_next(&list, &element))
+        if (slice_find(element, ':') < element.len &&
+            !slice_starts_nocase(element, inline_map))
+            return true;
+    return false;
+}
+
+bool
+site_mentions(struct slice text, struct slice word)
+{
+    for (size_t at = 0; at + word.len <= text.len; at++)
+        if (slice_starts_nocase(slice_tail(text, at), word))
+            return true;
+    return false;
+}
+
+/* ---- listeners --------------------------------------------------------- */
 
 static bool
 has_role(const struct conf_listener *listener, enum front_role role)
@@ -158,8 +263,10 @@ has_role(const struct conf_listener *listener, enum front_role role)
 }
 
 const struct conf_listener *
-fronts_listener(const struct conf *conf, enum front_role role)
+site_listener_for(const struct site *site, enum front_role role)
 {
+    const struct conf *conf = site->conf;
+
     for (size_t i = 0; i < conf->listener_count; i++)
         if (has_role(&conf->listeners[i], role))
             return &conf->listeners[i];
@@ -167,8 +274,10 @@ fronts_listener(const struct conf *conf, enum front_role role)
 }
 
 const struct conf_listener *
-fronts_smtp_listener(const struct conf *conf, enum front_role role)
+site_smtp_listener_for(const struct site *site, enum front_role role)
 {
+    const struct conf *conf = site->conf;
+
     for (size_t i = 0; i < conf->listener_count; i++)
         if (has_role(&conf->listeners[i], role) &&
             conf->listeners[i].address.kind == CONF_TCP)
@@ -184,7 +293,7 @@ is_host(struct slice host, const struct conf_address *address)
     if (slice_equal_nocase(host, address->host))
         return true;
     return slice_equal_nocase(host, SLICE_OF("localhost")) &&
-           fronts_is_loopback(address->host);
+           site_is_loopback(address->host);
 }
 
 static bool
@@ -208,7 +317,8 @@ is_port(struct slice port, unsigned number)
 }
 
 struct postconf_service *
-fronts_at(const struct postconf *postconf, const struct conf_address *address)
+site_service_at(const struct postconf *postconf,
+                const struct conf_address *address)
 {
     for (size_t i = 0; i < postconf->service_count; i++) {
         struct postconf_service *service = &postconf->services[i];
@@ -246,44 +356,43 @@ relative_path(struct slice path, struct slice directory)
 }
 
 struct slice
-fronts_destination(const struct conf_address *address,
-                   struct slice queue_directory, struct arena *arena)
+site_destination(const struct site *site, const struct conf_address *address)
 {
     struct slice host = connectable(address->host);
-    struct buf text = { 0 };
 
     if (address->kind == CONF_UNIX)
-        buf_printf(&text, "unix:%.*s",
-                   SLICE_ARG(relative_path(address->path, queue_directory)));
-    else if (slice_find(host, ':') < host.len)
-        buf_printf(&text, "[%.*s]:%u", SLICE_ARG(host), address->port);
-    else
-        buf_printf(&text, "%.*s:%u", SLICE_ARG(host), address->port);
-    struct slice copy = arena_copy(arena, buf_slice(&text));
-    buf_free(&text);
-    return copy;
+        return site_text(
+            site, "unix:%.*s",
+            SLICE_ARG(relative_path(address->path, site->queue_directory)));
+    return site_text(site,
+                     slice_find(host, ':') < host.len ? "[%.*s]:%u" : "%.*s:%u",
+                     SLICE_ARG(host), address->port);
 }
 
 struct slice
-fronts_nexthop(const struct conf_address *address, struct slice queue_directory,
-               struct arena *arena)
+site_nexthop(const struct site *site, const struct conf_address *address)
 {
-    struct slice there = fronts_destination(address, queue_directory, arena);
-    size_t colon = slice_find_last(there, ':');
-    struct buf text = { 0 };
+    struct slice host = connectable(address->host);
 
-    if (address->kind == CONF_UNIX || there.ptr[0] == '[')
-        return there;
-    buf_printf(&text, "[%.*s]%.*s", SLICE_ARG(slice_head(there, colon)),
-               SLICE_ARG(slice_tail(there, colon)));
-    there = arena_copy(arena, buf_slice(&text));
-    buf_free(&text);
-    return there;
+    return site_text(site, "[%.*s]:%u", SLICE_ARG(host), address->port);
 }
 
-bool
-fronts_leads_to(struct slice filter, const struct conf_address *address,
-                struct slice queue_directory)
+struct slice
+site_map(const struct site *site, const char *name)
+{
+    const struct conf_address *address = &site->conf->socketmap.listen;
+
+    if (!site->conf->socketmap.enabled)
+        return (struct slice){ 0 };
+    return site_text(site, "socketmap:%s%.*s:%s",
+                     address->kind == CONF_UNIX ? "" : "inet:",
+                     SLICE_ARG(site_destination(site, address)), name);
+}
+
+/* Does a value of smtpd_proxy_filter lead to that address? */
+static bool
+leads_to(struct slice filter, const struct conf_address *address,
+         struct slice queue_directory)
 {
     static const struct slice unix_prefix = SLICE("unix:");
     static const struct slice inet_prefix = SLICE("inet:");
@@ -304,18 +413,17 @@ fronts_leads_to(struct slice filter, const struct conf_address *address,
         return false;
     struct conf_address there = *address;
     there.host = connectable(address->host);
-    return host.len == 0 ? fronts_is_loopback(there.host)
-                         : is_host(host, &there);
+    return host.len == 0 ? site_is_loopback(there.host) : is_host(host, &there);
 }
 
-uint64_t
-fronts_limit(const struct postconf *postconf,
-             const struct postconf_service *service)
+const struct conf_listener *
+site_listener(const struct site *site, const struct postconf_service *service)
 {
-    uint64_t limit;
+    struct slice filter = site_of(site, service, "smtpd_proxy_filter");
 
-    if (slice_to_u64(service->limit, &limit) ||
-        slice_to_u64(postconf_value(postconf, "default_process_limit"), &limit))
-        return limit;
-    return 100; /* Postfix' default */
+    for (size_t i = 0; i < site->conf->listener_count; i++)
+        if (leads_to(filter, &site->conf->listeners[i].address,
+                     site->queue_directory))
+            return &site->conf->listeners[i];
+    return NULL;
 }

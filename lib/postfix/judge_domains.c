@@ -1,0 +1,361 @@
+/* Rows about main.cf: domains, routes, and what was there before us. */
+#include "wanted.h"
+
+/* ---- address classes --------------------------------------------------- */
+
+enum knowledge {
+    KNOWN,
+    PERHAPS, /* a table may have it */
+    UNKNOWN
+};
+
+static enum knowledge
+look_for_domain(const struct site *site, struct slice domain)
+{
+    static const char *const classes[] = {
+        "mydestination",
+        "relay_domains",
+        "virtual_mailbox_domains",
+        "virtual_alias_domains",
+    };
+    enum knowledge knowledge = UNKNOWN;
+
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+        struct slice list = site_value(site, classes[i]);
+        if (postconf_lists(list, domain))
+            return KNOWN;
+        if (slice_find(list, ':') < list.len ||
+            slice_find(list, '/') < list.len)
+            knowledge = PERHAPS;
+    }
+    return knowledge;
+}
+
+/* A parameter of main.cf with more at its end. */
+static struct slice
+appended(const struct site *site, const char *name, struct slice more)
+{
+    struct slice have = site_written(site, name);
+
+    if (have.len != 0 &&
+        (have.ptr[have.len - 1] == ',' || have.ptr[have.len - 1] == ' '))
+        have = slice_head(have, have.len - 1);
+    if (have.len == 0)
+        return more;
+    return site_text(site, "%.*s, %.*s", SLICE_ARG(have), SLICE_ARG(more));
+}
+
+static size_t
+srs_domain_count(const struct site *site)
+{
+    return site->conf->srs.enabled ? site->conf->srs.domain_count : 0;
+}
+
+/* "; so is B", "; so are B, C": more of what the sentence says of A. */
+static struct slice
+and_more(const struct site *site, struct slice sentence, struct slice others,
+         size_t count)
+{
+    if (count == 0)
+        return sentence;
+    return site_text(site, "%.*s; so %s %.*s", SLICE_ARG(sentence),
+                     count == 1 ? "is" : "are", SLICE_ARG(others));
+}
+
+static void
+add_name(struct buf *list, struct slice name)
+{
+    buf_printf(list, "%s%.*s", list->len != 0 ? ", " : "", SLICE_ARG(name));
+}
+
+/* ---- the SRS domains --------------------------------------------------- */
+
+/* The SRS domains in no class, with commas. */
+static struct slice
+unlisted_srs_domains(const struct site *site)
+{
+    struct buf list = { 0 };
+
+    for (size_t i = 0; i < srs_domain_count(site); i++)
+        if (look_for_domain(site, site->conf->srs.domains[i]) != KNOWN)
+            add_name(&list, site->conf->srs.domains[i]);
+    struct slice copy = arena_copy(site->arena, buf_slice(&list));
+    buf_free(&list);
+    return copy;
+}
+
+struct slice
+srs_relay_domains(const struct place *p)
+{
+    struct slice more = unlisted_srs_domains(p->site);
+
+    return more.len == 0 ? (struct slice){ 0 }
+                         : appended(p->site, "relay_domains", more);
+}
+
+bool
+srs_domain_is_unknown(const struct place *p, struct judgement *j)
+{
+    struct buf others = { 0 };
+    struct slice first = { 0 };
+    size_t count = 0;
+
+    for (size_t i = 0; i < srs_domain_count(p->site); i++) {
+        struct slice domain = p->site->conf->srs.domains[i];
+        if (look_for_domain(p->site, domain) != UNKNOWN)
+            continue;
+        if (first.len == 0) {
+            first = domain;
+        } else {
+            add_name(&others, domain);
+            count++;
+        }
+    }
+    j->sentence =
+        and_more(p->site,
+                 site_text(p->site,
+                           "the SRS domain %.*s is in no address class: "
+                           "bounces are refused with 554",
+                           SLICE_ARG(first)),
+                 buf_slice(&others), count);
+    buf_free(&others);
+    return first.len != 0;
+}
+
+/* With relay domains of others and no list of recipients, all of theirs are
+ * taken now; that is not ours to change. */
+static bool
+takes_all_of_others(const struct site *site)
+{
+    return site_value(site, "relay_domains").len != 0 &&
+           site_value(site, "relay_recipient_maps").len == 0;
+}
+
+struct slice
+srs_relay_recipients(const struct place *p)
+{
+    if (unlisted_srs_domains(p->site).len == 0 ||
+        takes_all_of_others(p->site) ||
+        site_value(p->site, "relay_recipient_maps").len != 0)
+        return (struct slice){ 0 };
+    return site_map(p->site, "recipient");
+}
+
+bool
+relay_domains_are_open(const struct place *p, struct judgement *j)
+{
+    j->sentence = SLICE_OF("is empty, so Postfix takes every address of "
+                           "relay_domains; Onward refuses forged SRS addresses "
+                           "itself");
+    return takes_all_of_others(p->site) &&
+           unlisted_srs_domains(p->site).len != 0 &&
+           p->site->conf->socketmap.enabled;
+}
+
+/* relay_recipient_maps that do not know SRS addresses refuse bounces. */
+bool
+srs_addresses_are_refused(const struct place *p, struct judgement *j)
+{
+    static const struct slice words[] = { SLICE(":recipient"), SLICE("regexp:"),
+                                          SLICE("pcre:") };
+
+    if (p->value.len == 0 || srs_domain_count(p->site) == 0 ||
+        !postconf_lists(site_value(p->site, "relay_domains"),
+                        p->site->conf->srs.domain))
+        return false;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (site_mentions(p->value, words[i]))
+            return false;
+    for (size_t i = 0; i < p->site->front_count; i++)
+        if (p->site->fronts[i].role == FRONT_MX &&
+            site_mentions(site_of(p->site, p->site->fronts[i].service,
+                                  "virtual_alias_maps"),
+                          words[0]))
+            return false;
+    j->sentence = site_text(p->site,
+                            "%.*s knows no SRS addresses: bounces are refused "
+                            "with 550; set socketmap.listen",
+                            SLICE_ARG(p->value));
+    return true;
+}
+
+/* Has an inline table of transport_maps an entry for the domain? */
+static bool
+has_route(const struct site *site, struct slice maps, struct slice domain)
+{
+    struct slice key = site_text(site, "%.*s=", SLICE_ARG(domain));
+    bool found = false;
+
+    for (size_t at = 0; at < maps.len && !found; at++)
+        found = (at == 0 || maps.ptr[at - 1] == '{' ||
+                 maps.ptr[at - 1] == ' ' || maps.ptr[at - 1] == ',') &&
+                slice_starts_nocase(slice_tail(maps, at), key);
+    return found;
+}
+
+struct slice
+srs_routes(const struct place *p)
+{
+    const struct conf_listener *listener =
+        site_smtp_listener_for(p->site, FRONT_MX);
+    struct slice have = site_value(p->site, "transport_maps");
+    struct slice value = { 0 };
+    struct buf pairs = { 0 };
+
+    if (listener == NULL)
+        return value;
+    struct slice there = site_nexthop(p->site, &listener->address);
+    for (size_t i = 0; i < srs_domain_count(p->site); i++) {
+        struct slice domain = p->site->conf->srs.domains[i];
+        if (!has_route(p->site, have, domain))
+            buf_printf(&pairs, "%s%.*s=onward:%.*s", pairs.len != 0 ? ", " : "",
+                       SLICE_ARG(domain), SLICE_ARG(there));
+    }
+    if (pairs.len != 0)
+        value = appended(
+            p->site, "transport_maps",
+            site_text(p->site, "inline:{%.*s}", SLICE_ARG(buf_slice(&pairs))));
+    buf_free(&pairs);
+    return value;
+}
+
+bool
+srs_domain_has_no_route(const struct place *p, struct judgement *j)
+{
+    if (srs_domain_count(p->site) != 0 &&
+        site_listener_for(p->site, FRONT_MX) != NULL &&
+        site_smtp_listener_for(p->site, FRONT_MX) == NULL) {
+        j->cure = CURE_NONE;
+        j->sentence = SLICE_OF("bounces that this Postfix makes itself are "
+                               "not reversed: smtp(8) speaks to no unix "
+                               "socket; add an inbound listener on loopback "
+                               "for them");
+        j->note = j->sentence;
+        return true;
+    }
+    for (size_t i = 0;
+         i < srs_domain_count(p->site) && !site_has_table(p->value); i++) {
+        struct slice domain = p->site->conf->srs.domains[i];
+        if (site_mentions(p->value, domain))
+            continue;
+        j->sentence = site_text(p->site,
+                                "no route for the SRS domain %.*s: bounces "
+                                "that this Postfix makes itself are not "
+                                "reversed",
+                                SLICE_ARG(domain));
+        return true;
+    }
+    return false;
+}
+
+/* ---- the site's domains ------------------------------------------------ */
+
+bool
+local_domain_is_unknown(const struct place *p, struct judgement *j)
+{
+    const struct domain_list *list = &p->site->conf->forward.local_domains;
+    struct buf others = { 0 };
+    struct slice first = { 0 };
+    size_t count = 0;
+
+    for (size_t i = 0; i < list->count; i++) {
+        struct slice name = list->entries[i].name;
+        if (list->entries[i].table != NULL ||
+            look_for_domain(p->site, name) != UNKNOWN)
+            continue;
+        if (first.len == 0) {
+            first = name;
+        } else {
+            add_name(&others, name);
+            count++;
+        }
+    }
+    j->sentence = and_more(p->site,
+                           site_text(p->site,
+                                     "%.*s is one of forward.local_domains, "
+                                     "and in no address class of this Postfix",
+                                     SLICE_ARG(first)),
+                           buf_slice(&others), count);
+    buf_free(&others);
+    return first.len != 0;
+}
+
+bool
+bare_newlines_pass(const struct place *p, struct judgement *j)
+{
+    j->sentence = SLICE_OF("this Postfix does not have it: strangers can "
+                           "smuggle messages in before we see them; update it "
+                           "(3.5.23, 3.6.13, 3.7.9, 3.8.4 or later)");
+    return !postconf_knows(p->site->before, p->row->name);
+}
+
+/* ---- what was there before us ------------------------------------------ */
+
+static bool
+mentions_one(struct slice text, const struct slice *words, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (site_mentions(text, words[i]))
+            return true;
+    return false;
+}
+
+bool
+maps_are_postsrsd(const struct place *p, struct judgement *j)
+{
+    static const struct slice words[] = {
+        SLICE("tcp:localhost:10001"),
+        SLICE("tcp:127.0.0.1:10001"),
+        SLICE("tcp:localhost:10002"),
+        SLICE("tcp:127.0.0.1:10002"),
+        SLICE("srs:forward"),
+        SLICE("srs:reverse"),
+        SLICE("postsrsd"),
+    };
+    bool mapped = p->site->back == NULL ||
+                  !postconf_lists(site_of(p->site, p->site->back,
+                                          "receive_override_options"),
+                                  SLICE_OF("no_address_mappings"));
+
+    if (!mapped)
+        j->severity = FINDING_WARNING;
+    j->sentence =
+        site_text(p->site, "%.*s is PostSRSd's: %s", SLICE_ARG(p->value),
+                  mapped ? "senders are rewritten twice"
+                         : "mail by sendmail(1) still passes it");
+    return mentions_one(p->value, words, sizeof(words) / sizeof(words[0]));
+}
+
+bool
+milters_are_opendkim(const struct place *p, struct judgement *j)
+{
+    static const struct slice words[] = { SLICE("dkim"), SLICE(":8891"),
+                                          SLICE(":12301") };
+
+    j->sentence =
+        site_text(p->site, "%.*s looks like OpenDKIM, whose work is ours now",
+                  SLICE_ARG(p->value));
+    return mentions_one(p->value, words, sizeof(words) / sizeof(words[0]));
+}
+
+/* ---- mail by sendmail(1) ----------------------------------------------- */
+
+struct slice
+pickup_filter(const struct place *p)
+{
+    const struct conf_listener *outbound =
+        site_smtp_listener_for(p->site, FRONT_SUBMISSION);
+
+    if (outbound == NULL)
+        return (struct slice){ 0 };
+    return site_text(p->site, "smtp:%.*s",
+                     SLICE_ARG(site_nexthop(p->site, &outbound->address)));
+}
+
+bool
+pickup_passes_us(const struct place *p, struct judgement *j)
+{
+    j->sentence = SLICE_OF("mail by sendmail(1), cron and PHP does not come to "
+                           "Onward: it is neither forwarded nor signed");
+    return p->value.len == 0 && j->wanted.ptr != NULL;
+}
