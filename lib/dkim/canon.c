@@ -13,13 +13,24 @@ enum {
     BLOCK = 64,         /* octets looked at together */
 };
 
+/* A hash over the first octets of the canonical body (l=). */
+struct part {
+    uint64_t limit;
+    EVP_MD_CTX *md;
+    unsigned char digest[32]; /* once the body is finished */
+};
+
 /*
  * White space and line ends are held back, as counts, until it is known
- * whether something follows them (RFC 6376, 3.4.4). All zero: whatever comes
- * next goes out as it is, unless it is white space or CR.
+ * whether something follows them (RFC 6376, 3.4.3 and 3.4.4). All zero:
+ * whatever comes next goes out as it is, unless it is white space or CR.
  */
 struct dkim_body {
-    EVP_MD_CTX *md;
+    enum dkim_canon canon;
+    EVP_MD_CTX *md;     /* over all of it */
+    struct part *parts; /* each with a limit of its own */
+    size_t part_count;
+    uint64_t length;    /* canonical octets hashed so far */
     uint64_t line_ends; /* CRLFs */
     bool blank;         /* white space behind them */
     bool cr;            /* a CR behind that: the half of a CRLF? */
@@ -29,8 +40,19 @@ struct dkim_body {
     char gather[GATHER];
 };
 
+static EVP_MD_CTX *
+new_digest(void)
+{
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+
+    if (md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1)
+        return md;
+    EVP_MD_CTX_free(md);
+    return NULL;
+}
+
 struct dkim_body *
-dkim_body_new(void)
+dkim_body_new(enum dkim_canon canon)
 {
     struct dkim_body *body = mem_try_octets(sizeof(*body));
 
@@ -38,9 +60,9 @@ dkim_body_new(void)
         return NULL;
     /* Not the gathered octets: to clear them costs more than a short body. */
     memset(body, 0, offsetof(struct dkim_body, gather));
-    body->md = EVP_MD_CTX_new();
-    if (body->md == NULL ||
-        EVP_DigestInit_ex(body->md, EVP_sha256(), NULL) != 1) {
+    body->canon = canon;
+    body->md = new_digest();
+    if (body->md == NULL) {
         dkim_body_free(body);
         return NULL;
     }
@@ -53,14 +75,68 @@ dkim_body_free(struct dkim_body *body)
     if (body == NULL)
         return;
     EVP_MD_CTX_free(body->md);
+    for (size_t i = 0; i < body->part_count; i++)
+        EVP_MD_CTX_free(body->parts[i].md);
+    free(body->parts);
     free(body);
+}
+
+/* The part with this limit, or NULL. */
+static struct part *
+find_part(const struct dkim_body *body, uint64_t limit)
+{
+    for (size_t i = 0; i < body->part_count; i++)
+        if (body->parts[i].limit == limit)
+            return &body->parts[i];
+    return NULL;
+}
+
+bool
+dkim_body_limit(struct dkim_body *body, uint64_t limit)
+{
+    if (find_part(body, limit) != NULL)
+        return true;
+    struct part *parts = mem_try_realloc(body->parts, (body->part_count + 1) *
+                                                          sizeof(struct part));
+    if (parts == NULL)
+        return false;
+    body->parts = parts;
+    EVP_MD_CTX *md = new_digest();
+    if (md == NULL)
+        return false;
+    parts[body->part_count++] = (struct part){ .limit = limit, .md = md };
+    return true;
+}
+
+uint64_t
+dkim_body_length(const struct dkim_body *body)
+{
+    return body->length;
+}
+
+/* The octets of the part among the next `len`. */
+static size_t
+still_in_part(const struct dkim_body *body, const struct part *part, size_t len)
+{
+    uint64_t left = part->limit > body->length ? part->limit - body->length : 0;
+
+    return left < len ? (size_t)left : len;
 }
 
 static void
 hash(struct dkim_body *body, const char *ptr, size_t len)
 {
-    if (len != 0 && EVP_DigestUpdate(body->md, ptr, len) != 1)
+    if (len == 0)
+        return;
+    if (EVP_DigestUpdate(body->md, ptr, len) != 1)
         body->failed = true;
+    for (size_t i = 0; i < body->part_count; i++) {
+        struct part *part = &body->parts[i];
+        size_t most = still_in_part(body, part, len);
+        if (most != 0 && EVP_DigestUpdate(part->md, ptr, most) != 1)
+            body->failed = true;
+    }
+    body->length += len;
 }
 
 static void
@@ -104,8 +180,29 @@ is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
+/* Simple: line ends alone are held back. */
 static void
-step(struct dkim_body *body, char c)
+step_simple(struct dkim_body *body, char c)
+{
+    if (body->cr) {
+        body->cr = false;
+        if (c == '\n') {
+            body->line_ends++;
+            return;
+        }
+        emit_held(body);
+        emit(body, "\r", 1);
+    }
+    if (c == '\r') {
+        body->cr = true;
+    } else {
+        emit_held(body);
+        emit(body, &c, 1);
+    }
+}
+
+static void
+step_relaxed(struct dkim_body *body, char c)
 {
     if (body->cr) {
         body->cr = false;
@@ -233,6 +330,34 @@ holds_back(const struct dkim_body *body)
     return body->line_ends != 0 || body->blank || body->cr;
 }
 
+static void
+step(struct dkim_body *body, char c)
+{
+    switch (body->canon) {
+    case DKIM_RELAXED:
+        step_relaxed(body, c);
+        break;
+    case DKIM_SIMPLE:
+        step_simple(body, c);
+        break;
+    }
+}
+
+/* Text that does not end in white space or a line end, and nothing is held
+ * back before it. */
+static void
+emit_run(struct dkim_body *body, struct slice text)
+{
+    switch (body->canon) {
+    case DKIM_RELAXED:
+        emit_text(body, text);
+        break;
+    case DKIM_SIMPLE:
+        emit(body, text.ptr, text.len);
+        break;
+    }
+}
+
 bool
 dkim_body_update(struct dkim_body *body, struct slice octets)
 {
@@ -242,7 +367,7 @@ dkim_body_update(struct dkim_body *body, struct slice octets)
     while (at < text.len && holds_back(body))
         step(body, text.ptr[at++]);
     if (at < text.len)
-        emit_text(body, slice_tail(text, at));
+        emit_run(body, slice_tail(text, at));
     for (at = text.len; at < octets.len; at++)
         step(body, octets.ptr[at]);
     return !body->failed;
@@ -256,10 +381,26 @@ dkim_body_finish(struct dkim_body *body, unsigned char digest[32])
         emit(body, "\r", 1);
         body->cr = false;
     }
-    if (body->any)
+    if (body->any || body->canon == DKIM_SIMPLE)
         emit(body, "\r\n", 2);
     flush(body);
+    for (size_t i = 0; i < body->part_count; i++)
+        if (EVP_DigestFinal_ex(body->parts[i].md, body->parts[i].digest,
+                               NULL) != 1)
+            body->failed = true;
     return !body->failed && EVP_DigestFinal_ex(body->md, digest, NULL) == 1;
+}
+
+bool
+dkim_body_part(const struct dkim_body *body, uint64_t limit,
+               unsigned char digest[32])
+{
+    const struct part *part = find_part(body, limit);
+
+    if (part == NULL || body->failed)
+        return false;
+    memcpy(digest, part->digest, sizeof(part->digest));
+    return true;
 }
 
 /* The value: line ends taken out, white space squeezed and stripped. */

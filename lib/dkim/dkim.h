@@ -1,24 +1,43 @@
 /*
- * DKIM signing (RFC 6376, 8301, 8463, 8616): relaxed/relaxed, rsa-sha256 and
- * ed25519-sha256. Keys are parsed once and kept. The body is read once,
- * whatever the number of signatures. Nothing here decides whether a message
- * may be signed by whom; dkim_examine only says whether it can be.
+ * DKIM (RFC 6376, 8301, 8463, 8616): verification, which is in verify.h, and
+ * signing, with relaxed/relaxed, rsa-sha256 and ed25519-sha256. Keys are
+ * parsed once and kept. The body is read once, whatever the number of
+ * signatures. Nothing here decides whether a message may be signed by whom;
+ * dkim_examine only says whether it can be.
  */
 #ifndef ONWARD_DKIM_H
 #define ONWARD_DKIM_H
 
 #include "base.h"
 #include "mail.h"
+#include "taglist.h"
+#include "verify.h"
 
 /* ---- canonicalization -------------------------------------------------- */
 
-/* The relaxed body hash (RFC 6376, 3.4.4), fed in any pieces. */
-struct dkim_body; /* holds a digest context */
+enum dkim_canon {
+    DKIM_SIMPLE,
+    DKIM_RELAXED
+};
 
-struct dkim_body *dkim_body_new(void); /* NULL: OpenSSL failed */
+/* The body hash (RFC 6376, 3.4.3 and 3.4.4), fed in any pieces. */
+struct dkim_body; /* holds digest contexts */
+
+/* NULL: OpenSSL failed or memory is gone. */
+struct dkim_body *dkim_body_new(enum dkim_canon canon);
 bool dkim_body_update(struct dkim_body *body, struct slice octets);
 bool dkim_body_finish(struct dkim_body *body, unsigned char hash[32]);
 void dkim_body_free(struct dkim_body *body);
+
+/*
+ * Hash the first `limit` canonical octets as well (l=); asked for before the
+ * first octet is fed. The hash is there once the body is finished, and so is
+ * the length of all of the canonical body.
+ */
+bool dkim_body_limit(struct dkim_body *body, uint64_t limit);
+bool dkim_body_part(const struct dkim_body *body, uint64_t limit,
+                    unsigned char hash[32]);
+uint64_t dkim_body_length(const struct dkim_body *body);
 
 /* The relaxed form of one field (RFC 6376, 3.4.2), final CRLF included. Aborts
  * when memory is gone. */

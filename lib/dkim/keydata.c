@@ -294,7 +294,8 @@ works(const struct dkim_key *key)
     static const unsigned char digest[DKIM_DIGEST] = "onward tries each key";
     struct buf signature = { 0 };
     bool ok = dkim_key_sign(key, digest, &signature) &&
-              dkim_key_verify(key, digest, buf_slice(&signature));
+              dkim_verify_digest(key->pkey, key->algorithm, digest,
+                                 buf_slice(&signature));
 
     buf_free(&signature);
     return ok;

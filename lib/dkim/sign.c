@@ -69,34 +69,45 @@ dkim_key_sign(const struct dkim_key *key,
     return ok;
 }
 
-bool
-dkim_key_verify(const struct dkim_key *key,
-                const unsigned char digest[DKIM_DIGEST], struct slice signature)
+static bool
+verify_rsa(EVP_PKEY *pkey, const unsigned char *digest, struct slice signature)
 {
-    const unsigned char *octets = (const unsigned char *)signature.ptr;
-    EVP_PKEY_CTX *ctx = NULL;
-    EVP_MD_CTX *md = NULL;
-    bool ok = false;
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
+    bool ok = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 &&
+              use_pkcs1_sha256(ctx) &&
+              EVP_PKEY_verify(ctx, (const unsigned char *)signature.ptr,
+                              signature.len, digest, DKIM_DIGEST) == 1;
 
-    switch (key->algorithm) {
-    case DKIM_RSA_SHA256:
-        ctx = EVP_PKEY_CTX_new(key->pkey, NULL);
-        ok = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 &&
-             use_pkcs1_sha256(ctx) &&
-             EVP_PKEY_verify(ctx, octets, signature.len, digest, DKIM_DIGEST) ==
-                 1;
-        break;
-    case DKIM_ED25519_SHA256:
-        md = EVP_MD_CTX_new();
-        ok = md != NULL &&
-             EVP_DigestVerifyInit(md, NULL, NULL, NULL, key->pkey) == 1 &&
-             EVP_DigestVerify(md, octets, signature.len, digest, DKIM_DIGEST) ==
-                 1;
-        break;
-    }
     EVP_PKEY_CTX_free(ctx);
+    return ok;
+}
+
+static bool
+verify_ed25519(EVP_PKEY *pkey, const unsigned char *digest,
+               struct slice signature)
+{
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    bool ok = md != NULL &&
+              EVP_DigestVerifyInit(md, NULL, NULL, NULL, pkey) == 1 &&
+              EVP_DigestVerify(md, (const unsigned char *)signature.ptr,
+                               signature.len, digest, DKIM_DIGEST) == 1;
+
     EVP_MD_CTX_free(md);
     return ok;
+}
+
+bool
+dkim_verify_digest(void *pkey, enum dkim_algorithm algorithm,
+                   const unsigned char digest[DKIM_DIGEST],
+                   struct slice signature)
+{
+    switch (algorithm) {
+    case DKIM_RSA_SHA256:
+        return verify_rsa(pkey, digest, signature);
+    case DKIM_ED25519_SHA256:
+        return verify_ed25519(pkey, digest, signature);
+    }
+    return false;
 }
 
 /* ---- which fields ------------------------------------------------------ */

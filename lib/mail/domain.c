@@ -1,5 +1,7 @@
 #include "domain.h"
 
+#include "from.h"
+
 #include <idn2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,4 +88,14 @@ mail_domain_read(struct slice written, enum mail_domain_reading reading,
     enum mail_domain_status status = fold(slice_from(ascii), arena, domain);
     idn2_free(ascii);
     return status;
+}
+
+bool
+mail_domain_a_labels(struct slice written, struct arena *arena,
+                     struct slice *domain)
+{
+    return (written.len == 0 ||
+            memchr(written.ptr, '\0', written.len) == NULL) &&
+           mail_domain_read(written, MAIL_DOMAIN_STRICT, arena, domain) ==
+               MAIL_DOMAIN_OK;
 }

@@ -36,6 +36,11 @@ enum mail_from_status mail_from_domains(const struct mail_header *header,
                                         struct arena *arena,
                                         struct slice **domains, size_t *count);
 
+/* A domain that is written in A-labels or U-labels, in lower-case A-labels in
+ * the arena. False: it is no domain name, or memory is gone. */
+bool mail_domain_a_labels(struct slice written, struct arena *arena,
+                          struct slice *domain);
+
 const char *mail_from_status_word(enum mail_from_status status);
 
 #endif

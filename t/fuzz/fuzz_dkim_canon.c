@@ -68,7 +68,7 @@ plain_field(struct slice raw, struct buf *out)
 static void
 hash_in_pieces(struct slice body, size_t piece, unsigned char hash[32])
 {
-    struct dkim_body *digest = dkim_body_new();
+    struct dkim_body *digest = dkim_body_new(DKIM_RELAXED);
 
     while (body.len != 0) {
         if (!dkim_body_update(digest, slice_head(body, piece)))

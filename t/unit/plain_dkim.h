@@ -88,7 +88,7 @@ plain_body_hash(struct slice body, struct slice bh)
 {
     unsigned char hash[32];
     char text[64];
-    struct dkim_body *digest = dkim_body_new();
+    struct dkim_body *digest = dkim_body_new(DKIM_RELAXED);
     bool ok = dkim_body_update(digest, body) && dkim_body_finish(digest, hash);
 
     dkim_body_free(digest);
