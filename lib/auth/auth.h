@@ -1,7 +1,9 @@
-/* Is mail what it says it is: DMARC. */
+/* Is mail what it says it is: DMARC, what is written about it, the verdict. */
 #ifndef ONWARD_AUTH_H
 #define ONWARD_AUTH_H
 
 #include "dmarc.h"
+#include "results.h"
+#include "verdict.h"
 
 #endif
