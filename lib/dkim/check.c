@@ -254,7 +254,8 @@ dkim_verifier_signature(struct dkim_verifier *verifier, size_t n)
         if (verifier->examined[i].place == n)
             return tell_examined(&verifier->examined[i]);
     dkim_signature_parse(&verifier->header->fields[verifier->fields[n]],
-                         verifier->now, &verifier->scratch);
+                         verifier->now, verifier->scratch_question,
+                         &verifier->scratch);
     return tell(&verifier->scratch);
 }
 

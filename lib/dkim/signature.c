@@ -46,22 +46,22 @@ collect(struct slice list, struct tags *tags)
 /* ---- names ------------------------------------------------------------- */
 
 static bool
-append(struct dkim_parsed *parsed, struct slice name, size_t *len)
+append(struct dkim_parsed *parsed, struct slice name, unsigned char *len)
 {
     char *at = parsed->question + parsed->question_len;
 
-    if (name.len > DKIM_DOMAIN_MAX - parsed->question_len)
+    if (name.len > DKIM_DOMAIN_MAX - (size_t)parsed->question_len)
         return false;
     for (size_t i = 0; i < name.len; i++)
         at[i] = ascii_lower(name.ptr[i]);
-    parsed->question_len += name.len;
-    *len = name.len;
+    *len = (unsigned char)name.len;
+    parsed->question_len = (unsigned char)(parsed->question_len + name.len);
     return true;
 }
 
 /* Append a name in lower-case A-labels to the question (RFC 8616, 5). */
 static bool
-add_name(struct dkim_parsed *parsed, struct slice name, size_t *len)
+add_name(struct dkim_parsed *parsed, struct slice name, unsigned char *len)
 {
     struct arena arena = { 0 };
     struct slice labels = { 0 };
@@ -79,7 +79,7 @@ add_name(struct dkim_parsed *parsed, struct slice name, size_t *len)
 static bool
 make_question(struct dkim_parsed *parsed, const struct tags *tags)
 {
-    size_t len = 0;
+    unsigned char len = 0;
 
     if (!is_there(tags->s) || !is_there(tags->d) ||
         !add_name(parsed, tags->s.value, &parsed->selector_len) ||
@@ -370,11 +370,11 @@ judge(struct dkim_parsed *parsed, const struct tags *tags, bool has_names,
 
 void
 dkim_signature_parse(const struct mail_field *field, int64_t now,
-                     struct dkim_parsed *parsed)
+                     char question[DKIM_DOMAIN_MAX], struct dkim_parsed *parsed)
 {
     struct tags tags = { 0 };
 
-    *parsed = (struct dkim_parsed){ .field = field };
+    *parsed = (struct dkim_parsed){ .field = field, .question = question };
     collect(field->body, &tags);
     bool has_names = make_question(parsed, &tags);
     if (is_there(tags.a) && !read_algorithm(parsed, tags.a))

@@ -11,16 +11,16 @@ enum {
 };
 
 /*
- * Copied as a value: domain and selector are parts of `question`, see the
- * functions. The slices point into the field.
+ * Domain and selector are parts of `question`, which is in memory that the
+ * caller gave; see the functions. The slices point into the field.
  */
 struct dkim_parsed {
     const struct mail_field *field;
-    enum dkim_reason reason;            /* REASON_NONE: the field is in order */
-    char question[DKIM_DOMAIN_MAX + 1]; /* SELECTOR._domainkey.DOMAIN */
-    size_t question_len, selector_len, domain_len;
+    enum dkim_reason reason; /* REASON_NONE: the field is in order */
+    char *question;          /* SELECTOR._domainkey.DOMAIN */
+    unsigned char question_len, selector_len, domain_len;
+    unsigned char b_start_len;
     char b_start[DKIM_B_START];
-    size_t b_start_len;
     struct slice algorithm_word;
     enum dkim_algorithm algorithm;
     enum dkim_canon header_canon, body_canon;
@@ -40,6 +40,7 @@ struct dkim_parsed {
  * algorithm are there for as far as they could be read.
  */
 void dkim_signature_parse(const struct mail_field *field, int64_t now,
+                          char question[DKIM_DOMAIN_MAX],
                           struct dkim_parsed *parsed);
 
 struct slice dkim_parsed_domain(const struct dkim_parsed *parsed);

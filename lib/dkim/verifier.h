@@ -40,6 +40,7 @@ struct dkim_verifier {
     struct dkim_examined *examined; /* in the order of examination */
     size_t count, max;
     struct dkim_parsed scratch; /* of one that is not examined */
+    char scratch_question[DKIM_DOMAIN_MAX];
 };
 
 /* REASON_NONE if the signature has a key to try. */

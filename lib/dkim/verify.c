@@ -59,20 +59,31 @@ comes_before(const struct dkim_examined *a, const struct dkim_examined *b)
     return a->place < b->place;
 }
 
-static void
+/* Take the candidate in, if it is among the first; its question is copied.
+ * False: memory is gone. */
+static bool
 consider(struct dkim_verifier *verifier, const struct dkim_examined *candidate)
 {
+    struct slice question = dkim_parsed_question(&candidate->parsed);
     size_t at = verifier->count;
 
     while (at > 0 && comes_before(candidate, &verifier->examined[at - 1]))
         at--;
     if (at == verifier->max)
-        return;
-    if (verifier->count < verifier->max)
+        return true;
+    char *copy = mem_try(question.len + 1);
+    if (copy == NULL)
+        return false;
+    memcpy(copy, question.ptr, question.len);
+    if (verifier->count == verifier->max)
+        free(verifier->examined[verifier->count - 1].parsed.question);
+    else
         verifier->count++;
     memmove(&verifier->examined[at + 1], &verifier->examined[at],
             (verifier->count - at - 1) * sizeof(*candidate));
     verifier->examined[at] = *candidate;
+    verifier->examined[at].parsed.question = copy;
+    return true;
 }
 
 static bool
@@ -82,6 +93,7 @@ collect(struct dkim_verifier *verifier,
     const struct mail_header *header = request->header;
     struct slice name = SLICE_OF("DKIM-Signature");
     size_t total = mail_header_count(header, name);
+    char question[DKIM_DOMAIN_MAX];
 
     if (total == 0)
         return true;
@@ -96,13 +108,14 @@ collect(struct dkim_verifier *verifier,
             continue;
         struct dkim_examined candidate = { .place = verifier->total };
         verifier->fields[verifier->total++] = (uint32_t)i;
-        dkim_signature_parse(&header->fields[i], request->now,
+        dkim_signature_parse(&header->fields[i], request->now, question,
                              &candidate.parsed);
         candidate.rank =
             rank_of(dkim_parsed_domain(&candidate.parsed), request);
         candidate.reason = DKIM_TROUBLE;
         candidate.result = DKIM_TEMPERROR;
-        consider(verifier, &candidate);
+        if (!consider(verifier, &candidate))
+            return false;
     }
     return true;
 }
@@ -149,9 +162,11 @@ dkim_verifier_free(struct dkim_verifier *verifier)
 {
     if (verifier == NULL)
         return;
-    for (size_t i = 0; i < verifier->count; i++)
+    for (size_t i = 0; i < verifier->count; i++) {
         for (size_t k = 0; k < verifier->examined[i].key_count; k++)
             dkim_pubkey_unref(verifier->examined[i].keys[k]);
+        free(verifier->examined[i].parsed.question);
+    }
     free(verifier->examined);
     free(verifier->fields);
     free(verifier);
