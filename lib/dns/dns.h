@@ -1,5 +1,6 @@
 /*
- * The domain name system as questions and answers (RFC 1034, 1035, 2308).
+ * The domain name system (RFC 1034, 1035, 2308): questions and answers,
+ * packets, a zone in a file, a cache.
  *
  * An evaluator (SPF, DMARC, DKIM verification) names a question and is given
  * the answer later; it does not know where answers come from. Nothing here
@@ -51,6 +52,123 @@ struct dns_answer {
     const struct dns_record *records;
     size_t count;
     uint32_t ttl; /* seconds: the least of the records and CNAMEs used */
+    bool alias;   /* the name that was asked for is a CNAME: it exists, also
+                   * where its target does not (DNS_NO_NAME) */
 };
+
+enum {
+    DNS_NAME_MAX = 253, /* octets of a name in text, without the final dot */
+    DNS_LABEL_MAX = 63,
+    DNS_CHAIN_MAX = 8, /* CNAMEs that are followed for one answer */
+};
+
+/*
+ * True if the name can be asked for: labels of 1 to 63 octets of any kind,
+ * with dots between them, at most DNS_NAME_MAX octets. A dot within a label
+ * has no form here: records that name such a host are left out of answers.
+ */
+bool dns_name_is_askable(struct slice name);
+
+bool dns_question_equal(const struct dns_question *a,
+                        const struct dns_question *b);
+
+/* ---- packets (RFC 1035, 4; RFC 2308; RFC 6891) -------------------------- */
+
+enum {
+    DNS_QUERY_MAX = 12 + 255 + 4 + 11, /* octets of a query of ours */
+    DNS_UDP_MAX = 1232,     /* octets of an answer that a query by UDP allows */
+    DNS_RECORDS_MAX = 1000, /* records in the answer section; more: trouble */
+};
+
+enum dns_edns {
+    DNS_WITH_EDNS, /* an OPT record that allows answers of DNS_UDP_MAX */
+    DNS_WITHOUT_EDNS,
+};
+
+/*
+ * Write the query and return its length. The question is lower case and
+ * askable. It wants recursion and the AD bit.
+ */
+size_t dns_packet_write(uint16_t id, const struct dns_question *question,
+                        enum dns_edns edns,
+                        unsigned char packet[DNS_QUERY_MAX]);
+
+enum dns_reading {
+    DNS_READ_ANSWER,    /* *answer is complete */
+    DNS_READ_TRUNCATED, /* TC: to be asked by TCP */
+    DNS_READ_FOREIGN,   /* no answer to this query: the wait goes on */
+    DNS_READ_NO_EDNS,   /* FORMERR, NOTIMP: to be asked without EDNS */
+    DNS_READ_TROUBLE,   /* SERVFAIL, REFUSED, malformed, too much, a server
+                         * that does not recurse, memory is gone */
+};
+
+/*
+ * Read a packet as the answer to the query that was sent with this id and
+ * question. Records, names and texts of the answer are in the arena, except
+ * with a negative answer, which has none. The TTL of a negative answer is that
+ * of RFC 2308, 5: the lesser of the SOA's TTL and its MINIMUM; 0 without SOA.
+ */
+enum dns_reading dns_packet_read(struct slice packet, uint16_t id,
+                                 const struct dns_question *question,
+                                 struct arena *arena,
+                                 struct dns_answer *answer);
+
+/* ---- a zone in a file (--dns-file) -------------------------------------- */
+
+struct dns_zone;
+
+/*
+ * Lines of NAME TYPE DATA: A, AAAA, CNAME, MX (preference and host), PTR, TXT
+ * (quoted strings, joined); NAME TIMEOUT or NAME SERVFAIL for every type that
+ * the name has no records of; a semicolon begins a comment. Names are read
+ * without case, a final dot is optional. An octet is also written \DDD, and a
+ * character that means something \C. The text is not needed afterwards. NULL:
+ * what is wrong was appended to errors, one "FILE:LINE: sentence" a line.
+ */
+struct dns_zone *dns_zone_read(struct slice text, struct slice file,
+                               struct buf *errors);
+void dns_zone_free(struct dns_zone *zone);
+
+/* The answer, CNAMEs followed; its memory is the zone's. A name that has no
+ * line does not exist. */
+void dns_zone_answer(const struct dns_zone *zone,
+                     const struct dns_question *question,
+                     struct dns_answer *answer);
+
+/* ---- cache --------------------------------------------------------------- */
+
+/*
+ * Answers by question, for as long as they may be kept: records for their TTL,
+ * at least a second and at most an hour; a negative answer at most 5 minutes;
+ * trouble 5 seconds. `now` is milliseconds of a clock that does not jump.
+ *
+ * Both bounds always hold. What has to go is chosen by SIEVE (NSDI 2024): an
+ * answer that was used again since it was last looked at stays. So a flood of
+ * names that are asked for once does not drive out those of every day, as it
+ * would with "least recently used".
+ */
+struct dns_cache;
+
+/* The key makes places in the table unpredictable: random octets. Octets are
+ * everything that the cache allocates. */
+struct dns_cache *dns_cache_new(size_t entries, size_t octets,
+                                const unsigned char key[16]);
+void dns_cache_free(struct dns_cache *cache);
+
+/* True if found. The answer's memory is the cache's, until dns_cache_put or
+ * the next dns_cache_get; its TTL is that which is left. */
+bool dns_cache_get(struct dns_cache *cache, const struct dns_question *question,
+                   int64_t now, struct dns_answer *answer);
+
+/* Copies. What is larger than a sixteenth of the octets is not kept, nor is
+ * anything while memory is short. */
+void dns_cache_put(struct dns_cache *cache, const struct dns_question *question,
+                   const struct dns_answer *answer, int64_t now);
+
+struct dns_cache_size {
+    size_t entries;
+    size_t octets;
+};
+struct dns_cache_size dns_cache_size(const struct dns_cache *cache);
 
 #endif
