@@ -1,6 +1,6 @@
 /*
  * The domain name system (RFC 1034, 1035, 2308): questions and answers,
- * packets, a zone in a file, a cache.
+ * packets, a zone in a file, a cache, and the resolver that joins them.
  *
  * An evaluator (SPF, DMARC, DKIM verification) names a question and is given
  * the answer later; it does not know where answers come from. Nothing here
@@ -170,5 +170,122 @@ struct dns_cache_size {
     size_t octets;
 };
 struct dns_cache_size dns_cache_size(const struct dns_cache *cache);
+
+/* ---- resolver ------------------------------------------------------------ */
+
+/*
+ * Questions of many to some name servers, without a socket: packets leave
+ * through dns_resolver_ops and come back as events.
+ *
+ * Each question is out once, however many wait for it. It has `timeout` in
+ * all: the servers are asked in turn, those that keep silent again, three
+ * times or once each; one that refuses or fails is followed by the next at
+ * once. A server that answered while others kept silent is asked first for the
+ * next five minutes. A truncated answer is asked for again by TCP, a server
+ * that does not know EDNS without it.
+ *
+ * When three questions in a row ended without a word from any server, all
+ * later ones are answered DNS_TROUBLE at once, except one a second, which
+ * finds out whether a server is back. Any packet of a server ends that.
+ */
+struct dns_resolver;
+
+enum dns_transport {
+    DNS_UDP,
+    DNS_TCP,
+};
+
+/* One question at one server. `wire` belongs to the ops. */
+struct dns_exchange {
+    void *wire;
+    unsigned server; /* index, from 0 */
+    /* Private to the resolver. */
+    struct dns_flight *flight;
+    uint16_t id;
+    unsigned char state;
+    bool plain; /* sent without EDNS */
+};
+
+/* Embedded in whatever waits for an answer; all zeroes before. */
+struct dns_waiter {
+    struct dns_waiter *next, *previous;
+    struct dns_flight *flight; /* NULL: it waits for nothing */
+};
+
+struct dns_resolver_ops {
+    /* Send the packet (without the two octets of length that TCP wants). The
+     * same exchange may be sent again: by UDP as a repetition, by TCP after
+     * UDP. False: it cannot be sent, now or later. */
+    bool (*send)(void *ctx, struct dns_exchange *exchange,
+                 enum dns_transport transport, struct slice packet);
+    /* No answer to the exchange is wanted any more; it is gone afterwards.
+     * Comes for each exchange for which send was called. */
+    void (*close)(void *ctx, struct dns_exchange *exchange);
+    /* The answer that the waiter waits for, good for the call. This op alone
+     * may call dns_resolver_ask and dns_waiter_leave. */
+    void (*answered)(void *ctx, struct dns_waiter *waiter,
+                     const struct dns_answer *answer);
+    /* A question that was out has ended, after `took` milliseconds. */
+    void (*measured)(void *ctx, enum dns_status status, int64_t took);
+    /* Random and unpredictable: the id of a query. */
+    uint16_t (*new_id)(void *ctx);
+};
+
+struct dns_resolver_settings {
+    unsigned servers;      /* how many there are; 0: every answer is trouble */
+    unsigned timeout;      /* milliseconds, for one question in all */
+    size_t in_flight;      /* questions out at once; more: trouble */
+    size_t entries;        /* of the cache */
+    size_t octets;         /* of the cache */
+    unsigned char key[16]; /* random */
+};
+
+enum {
+    DNS_SERVERS_MAX = 8 /* those after are not asked */
+};
+
+struct dns_resolver *
+dns_resolver_new(const struct dns_resolver_settings *settings,
+                 const struct dns_resolver_ops *ops, void *ctx);
+
+/* Everything that waits gets DNS_TROUBLE, all exchanges are closed. */
+void dns_resolver_free(struct dns_resolver *resolver);
+
+/*
+ * True: *answer is there, until the next call to the resolver. False: the
+ * waiter is answered later, by ops->answered, not during this call. The
+ * question is copied; one that is not askable has the answer DNS_NO_NAME.
+ */
+bool dns_resolver_ask(struct dns_resolver *resolver,
+                      const struct dns_question *question, int64_t now,
+                      struct dns_waiter *waiter, struct dns_answer *answer);
+
+/* The waiter is not answered. Its question goes on, for the cache. */
+void dns_waiter_leave(struct dns_waiter *waiter);
+
+void dns_resolver_on_packet(struct dns_resolver *resolver,
+                            struct dns_exchange *exchange,
+                            enum dns_transport transport, struct slice packet,
+                            int64_t now);
+/* The exchange cannot be answered: refused, unreachable, closed, no socket. */
+void dns_resolver_on_failed(struct dns_resolver *resolver,
+                            struct dns_exchange *exchange,
+                            enum dns_transport transport, int64_t now);
+/* To be called when the time of dns_resolver_deadline has come, or after. */
+void dns_resolver_on_deadline(struct dns_resolver *resolver, int64_t now);
+int64_t
+dns_resolver_deadline(const struct dns_resolver *resolver); /* or
+                                                             * INT64_MAX */
+
+struct dns_resolver_view {
+    uint64_t cached;   /* questions answered from the cache */
+    uint64_t answered; /* records came from a server */
+    uint64_t none;     /* a server says: no such name, no such records */
+    uint64_t trouble;  /* time-outs, failures, too many questions */
+    size_t in_flight;
+    struct dns_cache_size cache;
+    bool down; /* no server has answered lately */
+};
+struct dns_resolver_view dns_resolver_view(const struct dns_resolver *resolver);
 
 #endif
