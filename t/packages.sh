@@ -10,7 +10,7 @@ judge_packages="perl openssl postfix libmail-dkim-perl python3-dkim"
 
 # Unit tests, disks that fail, and other programs of the trade to compare with.
 test_packages="libcmocka-dev strace postfix-cdb postfix-lmdb libopendkim-dev
-libmail-srs-perl python3-srs postsrsd opendkim nsd haproxy iproute2 mandoc lintian
+libmail-srs-perl python3-yaml python3-srs postsrsd opendkim nsd haproxy iproute2 mandoc lintian
 systemd zsh rpm
 postgresql libdbd-pg-perl"
 
