@@ -253,8 +253,9 @@ dkim_verifier_signature(struct dkim_verifier *verifier, size_t n)
     for (size_t i = 0; i < verifier->count; i++)
         if (verifier->examined[i].place == n)
             return tell_examined(&verifier->examined[i]);
-    dkim_signature_parse(&verifier->header->fields[verifier->fields[n]],
-                         verifier->now, verifier->scratch_question,
+    struct mail_field field =
+        mail_header_field(verifier->header, verifier->fields[n]);
+    dkim_signature_parse(&field, verifier->now, verifier->scratch_question,
                          &verifier->scratch);
     return tell(&verifier->scratch);
 }

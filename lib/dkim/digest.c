@@ -41,7 +41,7 @@ compare_names(struct slice a, struct slice b)
 static struct slice
 name_of(const struct dkim_fields *fields, uint64_t entry)
 {
-    return fields->header->fields[(uint32_t)entry].name;
+    return mail_header_name(fields->header, (uint32_t)entry);
 }
 
 /* By hash, then by name (a stranger can make hashes meet), then from the top
@@ -72,8 +72,9 @@ dkim_fields_index(const struct mail_header *header, struct dkim_fields *fields)
         return false;
     }
     for (size_t i = 0; i < header->count; i++)
-        fields->order[i] =
-            (uint64_t)hash_name(header->fields[i].name) << 32 | (uint32_t)i;
+        fields->order[i] = (uint64_t)hash_name(mail_header_name(header, i))
+                               << 32 |
+                           (uint32_t)i;
     qsort_r(fields->order, header->count, sizeof(uint64_t), compare_entries,
             fields);
     return true;
@@ -112,12 +113,12 @@ find_entry(const struct dkim_fields *fields, uint32_t hash, struct slice name,
 
 /*
  * The instance that h= means when it names a field once more: from the bottom
- * up, and never the signature itself (RFC 6376, 5.4.2). NULL: there is none
+ * up, and never the signature itself (RFC 6376, 5.4.2). False: there is none
  * left.
  */
-static const struct mail_field *
+static bool
 next_instance(const struct dkim_fields *fields, struct slice name,
-              const struct mail_field *self)
+              const struct mail_field *self, struct mail_field *field)
 {
     uint32_t hash = hash_name(name);
     size_t first = find_entry(fields, hash, name, false);
@@ -125,12 +126,11 @@ next_instance(const struct dkim_fields *fields, struct slice name,
 
     while (first < end && fields->taken[first] < end - first) {
         size_t at = end - 1 - fields->taken[first]++;
-        const struct mail_field *field =
-            &fields->header->fields[(uint32_t)fields->order[at]];
-        if (field != self)
-            return field;
+        *field = mail_header_field(fields->header, (uint32_t)fields->order[at]);
+        if (field->raw.ptr != self->raw.ptr)
+            return true;
     }
-    return NULL;
+    return false;
 }
 
 /* ---- the digest -------------------------------------------------------- */
@@ -153,7 +153,7 @@ add_canonical(struct slice raw, enum dkim_canon canon, struct buf *input)
 static bool
 add_itself(const struct dkim_parsed *parsed, struct buf *input)
 {
-    const struct mail_field *field = parsed->field;
+    const struct mail_field *field = &parsed->field;
     struct slice raw = {
         field->raw.ptr,
         (size_t)(field->body.ptr - field->raw.ptr) + field->body.len,
@@ -190,11 +190,10 @@ add_named(const struct dkim_fields *fields, const struct dkim_parsed *parsed,
     memset(fields->taken, 0, fields->header->count * sizeof(uint32_t));
     while (rest.len != 0) {
         struct slice name = dkim_trim(slice_cut(&rest, ':'));
-        const struct mail_field *field =
-            next_instance(fields, name, parsed->field);
-        if (field == NULL)
+        struct mail_field field;
+        if (!next_instance(fields, name, &parsed->field, &field))
             continue;
-        if (!add_canonical(field->raw, parsed->header_canon, input) ||
+        if (!add_canonical(field.raw, parsed->header_canon, input) ||
             (input->len >= PIECE && !flush(md, input)))
             return false;
     }

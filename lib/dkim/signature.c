@@ -374,7 +374,7 @@ dkim_signature_parse(const struct mail_field *field, int64_t now,
 {
     struct tags tags = { 0 };
 
-    *parsed = (struct dkim_parsed){ .field = field, .question = question };
+    *parsed = (struct dkim_parsed){ .field = *field, .question = question };
     collect(field->body, &tags);
     bool has_names = make_question(parsed, &tags);
     if (is_there(tags.a) && !read_algorithm(parsed, tags.a))

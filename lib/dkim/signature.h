@@ -15,7 +15,7 @@ enum {
  * caller gave; see the functions. The slices point into the field.
  */
 struct dkim_parsed {
-    const struct mail_field *field;
+    struct mail_field field;
     enum dkim_reason reason; /* REASON_NONE: the field is in order */
     char *question;          /* SELECTOR._domainkey.DOMAIN */
     unsigned char question_len, selector_len, domain_len;

@@ -104,12 +104,16 @@ collect(struct dkim_verifier *verifier,
     if (verifier->fields == NULL || verifier->examined == NULL)
         return false;
     for (size_t i = 0; i < header->count; i++) {
-        if (!slice_equal_nocase(header->fields[i].name, name))
+        if (!slice_equal_nocase(mail_header_name(header, i), name))
             continue;
+        struct mail_field field = mail_header_field(header, i);
         struct dkim_examined candidate = { .place = verifier->total };
         verifier->fields[verifier->total++] = (uint32_t)i;
-        dkim_signature_parse(&header->fields[i], request->now, question,
-                             &candidate.parsed);
+        dkim_signature_parse(&field, request->now, question, &candidate.parsed);
+        /* Of a header that is not indexed to its end nobody can say which
+         * instance of a field is the last. */
+        if (header->oddities & MAIL_MANY_FIELDS)
+            candidate.parsed.reason = DKIM_SYNTAX;
         candidate.rank =
             rank_of(dkim_parsed_domain(&candidate.parsed), request);
         candidate.reason = DKIM_TROUBLE;

@@ -146,9 +146,10 @@ put_instance(const struct mail_header *header, struct slice name, size_t n,
              bool relaxed, struct buf *input)
 {
     for (size_t i = header->count; i > 0; i--) {
-        if (!slice_equal_nocase(header->fields[i - 1].name, name) || n-- != 0)
+        if (!slice_equal_nocase(mail_header_name(header, i - 1), name) ||
+            n-- != 0)
             continue;
-        put_field(header->fields[i - 1].raw, relaxed, input);
+        put_field(mail_header_field(header, i - 1).raw, relaxed, input);
         return;
     }
 }
