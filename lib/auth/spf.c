@@ -291,7 +291,8 @@ enter_level(struct spf *spf, struct slice text)
     level = spf_level(spf);
     level->domain = domain;
     spf->values.domain = domain;
-    const char *why = spf_record_read(record, &level->record, &about);
+    const char *why =
+        spf_record_read(record, spf->address, &level->record, &about);
     level->rest = level->record.terms;
     spf->state = SPF_READY;
     if (why != NULL)

@@ -14,20 +14,64 @@ spf_record_is_ours(struct slice text)
            (text.len == version.len || text.ptr[version.len] == ' ');
 }
 
-const char *
-spf_record_read(struct slice text, struct spf_record *record,
-                struct slice *about)
+static bool
+same_network(const unsigned char *a, const unsigned char *b, unsigned prefix)
 {
+    const unsigned octets = prefix / 8, bits = prefix % 8;
+
+    if (memcmp(a, b, octets) != 0)
+        return false;
+    return bits == 0 || ((a[octets] ^ b[octets]) >> (8 - bits)) == 0;
+}
+
+bool
+spf_is_in(const unsigned char client[16], const unsigned char *network,
+          unsigned prefix4, unsigned prefix6)
+{
+    return spf_address_is_ip4(client)
+               ? same_network(client + 12, network, prefix4)
+               : same_network(client, network, prefix6);
+}
+
+bool
+spf_network_matches(const struct spf_term *term, const unsigned char client[16])
+{
+    const bool is_ip4 = spf_address_is_ip4(client);
+
+    return (term->kind == SPF_IP4 && is_ip4) ||
+                   (term->kind == SPF_IP6 && !is_ip4)
+               ? spf_is_in(client, term->address, term->prefix4, term->prefix6)
+               : false;
+}
+
+/* The term has no say about the client. */
+static bool
+is_without_say(const struct spf_term *term, const unsigned char client[16])
+{
+    if (term->kind == SPF_IP4 || term->kind == SPF_IP6)
+        return !spf_network_matches(term, client);
+    return term->kind == SPF_REDIRECT || term->kind == SPF_EXP ||
+           term->kind == SPF_UNKNOWN;
+}
+
+const char *
+spf_record_read(struct slice text, const unsigned char client[16],
+                struct spf_record *record, struct slice *about)
+{
+    struct slice rest = slice_tail(text, version.len);
     struct spf_term term;
     bool has_exp = false;
+    bool has_say = false; /* a term that was read */
     const char *why;
 
-    *record = (struct spf_record){ .terms = slice_tail(text, version.len) };
-    for (struct slice rest = record->terms;
-         spf_term_next(&rest, &term, &why);) {
+    *record = (struct spf_record){ .terms = rest };
+    while (spf_term_next(&rest, &term, &why)) {
         *about = term.text;
         if (why != NULL)
             return why;
+        has_say = has_say || !is_without_say(&term, client);
+        if (!has_say)
+            record->terms = rest;
         if (term.kind == SPF_ALL) {
             record->has_all = true;
         } else if (term.kind == SPF_REDIRECT) {
@@ -45,17 +89,29 @@ spf_record_read(struct slice text, struct spf_record *record,
 
 /* ---- parts of a term ----------------------------------------------------- */
 
-/* A length of digits alone, without a zero before it. */
+/*
+ * A number of one to three digits without a zero before it, cut off the front
+ * of *text. Records of large senders are long lists of networks, each read
+ * twice for a message, so this and read_ip4 are all that it takes.
+ */
+static bool
+take_number(struct slice *text, unsigned most, unsigned *number)
+{
+    size_t len = 0;
+
+    *number = 0;
+    while (len < text->len && len < 3 && ascii_is_digit(text->ptr[len]))
+        *number = *number * 10 + (unsigned)(text->ptr[len++] - '0');
+    if (len == 0 || (len > 1 && text->ptr[0] == '0') || *number > most)
+        return false;
+    *text = slice_tail(*text, len);
+    return true;
+}
+
 static bool
 read_prefix(struct slice digits, unsigned most, unsigned *prefix)
 {
-    uint64_t number;
-
-    if (digits.len > 3 || !slice_to_u64(digits, &number) || number > most ||
-        (digits.len > 1 && digits.ptr[0] == '0'))
-        return false;
-    *prefix = (unsigned)number;
-    return true;
+    return take_number(&digits, most, prefix) && digits.len == 0;
 }
 
 /* The slash of a "/digits" at the end, or text.len. */
@@ -91,7 +147,25 @@ take_dual_prefix(struct slice *text, struct spf_term *term)
 }
 
 static bool
-read_address(struct slice text, int family, unsigned char address[16])
+read_ip4(struct slice text, unsigned char address[4])
+{
+    unsigned number;
+
+    for (unsigned i = 0; i < 4; i++) {
+        if (i != 0) {
+            if (text.len == 0 || text.ptr[0] != '.')
+                return false;
+            text = slice_tail(text, 1);
+        }
+        if (!take_number(&text, 255, &number))
+            return false;
+        address[i] = (unsigned char)number;
+    }
+    return text.len == 0;
+}
+
+static bool
+read_ip6(struct slice text, unsigned char address[16])
 {
     char copy[INET6_ADDRSTRLEN + 1];
 
@@ -99,20 +173,7 @@ read_address(struct slice text, int family, unsigned char address[16])
         return false;
     memcpy(copy, text.ptr, text.len);
     copy[text.len] = '\0';
-    return strlen(copy) == text.len && inet_pton(family, copy, address) == 1;
-}
-
-/* glibc takes "01" in an address; the grammar does not. */
-static bool
-has_leading_zero(struct slice address)
-{
-    while (address.len != 0) {
-        const struct slice part = slice_cut(&address, '.');
-
-        if (part.len > 1 && part.ptr[0] == '0')
-            return true;
-    }
-    return false;
+    return strlen(copy) == text.len && inet_pton(AF_INET6, copy, address) == 1;
 }
 
 static const char *
@@ -126,10 +187,9 @@ take_network(struct slice text, struct spf_term *term)
         !read_prefix(slice_tail(text, slash + 1), is_ip4 ? 32 : 128,
                      is_ip4 ? &term->prefix4 : &term->prefix6))
         return "no such length of a prefix";
-    if (!read_address(address, is_ip4 ? AF_INET : AF_INET6, term->address) ||
-        (is_ip4 && has_leading_zero(address)))
-        return is_ip4 ? "no IPv4 address" : "no IPv6 address";
-    return NULL;
+    if (is_ip4)
+        return read_ip4(address, term->address) ? NULL : "no IPv4 address";
+    return read_ip6(address, term->address) ? NULL : "no IPv6 address";
 }
 
 static const char *
@@ -146,10 +206,10 @@ static const struct mechanism {
     struct slice name;
     enum spf_kind kind;
 } mechanisms[] = {
+    { SLICE("ip4"), SPF_IP4 }, { SLICE("ip6"), SPF_IP6 },
     { SLICE("all"), SPF_ALL }, { SLICE("include"), SPF_INCLUDE },
     { SLICE("a"), SPF_A },     { SLICE("mx"), SPF_MX },
-    { SLICE("ptr"), SPF_PTR }, { SLICE("ip4"), SPF_IP4 },
-    { SLICE("ip6"), SPF_IP6 }, { SLICE("exists"), SPF_EXISTS },
+    { SLICE("ptr"), SPF_PTR }, { SLICE("exists"), SPF_EXISTS },
 };
 
 static bool
@@ -157,7 +217,8 @@ kind_of(struct slice name, enum spf_kind *kind)
 {
     for (size_t i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++) {
         *kind = mechanisms[i].kind;
-        if (slice_equal_nocase(mechanisms[i].name, name))
+        if (mechanisms[i].name.len == name.len &&
+            slice_equal_nocase(mechanisms[i].name, name))
             return true;
     }
     return false;

@@ -35,15 +35,26 @@ struct spf_term {
 bool spf_record_is_ours(struct slice text);
 
 struct spf_record {
-    struct slice terms;    /* what follows the version */
+    struct slice terms; /* from the first one that has a say about the client:
+                         * networks before it, which the client is not in, need
+                         * not be read again */
     struct slice redirect; /* the modifier's text; empty: there is none */
     bool has_all;          /* so redirect is ignored */
 };
 
 /* Read every term. NULL: the record is in order; else what is wrong, and
  * *about is the term. */
-const char *spf_record_read(struct slice text, struct spf_record *record,
-                            struct slice *about);
+const char *spf_record_read(struct slice text, const unsigned char client[16],
+                            struct spf_record *record, struct slice *about);
+
+/* The client is in the network: four octets and prefix4 for a client of IPv4,
+ * sixteen and prefix6 for one of IPv6. */
+bool spf_is_in(const unsigned char client[16], const unsigned char *network,
+               unsigned prefix4, unsigned prefix6);
+
+/* The term is ip4 or ip6, and the client is in its network. */
+bool spf_network_matches(const struct spf_term *term,
+                         const unsigned char client[16]);
 
 /*
  * The next term of *rest, which is left after it; false: there is none. *why

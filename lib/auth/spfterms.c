@@ -9,31 +9,13 @@ spf_address_type(const struct spf *spf)
     return spf_address_is_ip4(spf->address) ? DNS_A : DNS_AAAA;
 }
 
-static bool
-same_network(const unsigned char *a, const unsigned char *b, unsigned prefix)
-{
-    const unsigned octets = prefix / 8, bits = prefix % 8;
-
-    if (memcmp(a, b, octets) != 0)
-        return false;
-    return bits == 0 || ((a[octets] ^ b[octets]) >> (8 - bits)) == 0;
-}
-
-static bool
-is_in(const struct spf *spf, const unsigned char *network, unsigned prefix4,
-      unsigned prefix6)
-{
-    return spf_address_is_ip4(spf->address)
-               ? same_network(spf->address + 12, network, prefix4)
-               : same_network(spf->address, network, prefix6);
-}
-
 bool
 spf_is_among(const struct spf *spf, const struct dns_answer *answer,
              unsigned prefix4, unsigned prefix6)
 {
     for (size_t i = 0; i < answer->count; i++)
-        if (is_in(spf, answer->records[i].address, prefix4, prefix6))
+        if (spf_is_in(spf->address, answer->records[i].address, prefix4,
+                      prefix6))
             return true;
     return false;
 }
@@ -212,7 +194,6 @@ void
 spf_evaluate_term(struct spf *spf)
 {
     const struct spf_term *term = &spf->term;
-    const bool is_ip4 = spf_address_is_ip4(spf->address);
 
     spf->is_void = false;
     switch (term->kind) {
@@ -220,10 +201,8 @@ spf_evaluate_term(struct spf *spf)
         match(spf);
         break;
     case SPF_IP4:
-        match_if(spf, is_ip4 && is_in(spf, term->address, term->prefix4, 0));
-        break;
     case SPF_IP6:
-        match_if(spf, !is_ip4 && is_in(spf, term->address, 0, term->prefix6));
+        match_if(spf, spf_network_matches(term, spf->address));
         break;
     case SPF_INCLUDE:
     case SPF_A:
