@@ -52,29 +52,60 @@ cli_settle_main_cf(const char *directory)
     buf_free(&path);
 }
 
-bool
-cli_read(const char *path, struct buf *out)
+/* NULL or what is wrong. A FIFO must not stop us, nor a device that never ends
+ * fill the memory. */
+static const char *
+read_most(int fd, bool standard, size_t max, struct buf *out)
 {
-    bool standard = strcmp(path, "-") == 0;
-    int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    bool ok = false;
+    struct stat st;
 
-    while (fd >= 0) {
-        buf_reserve(out, 65536);
+    if (!standard && fstat(fd, &st) != 0)
+        return strerror(errno);
+    if (!standard && !S_ISREG(st.st_mode))
+        return "is not a regular file";
+    if (!standard && (uint64_t)st.st_size > max)
+        return "is too large";
+    for (size_t start = out->len;;) {
+        if (out->len - start > max)
+            return "is too large";
+        if (!buf_try_reserve(out, 65536))
+            return "there is no memory for it";
         ssize_t n = read(fd, out->ptr + out->len, 65536);
         if (n < 0 && errno == EINTR)
             continue;
-        ok = n == 0;
-        if (n <= 0)
-            break;
+        if (n < 0)
+            return strerror(errno);
+        if (n == 0)
+            return NULL;
         out->len += (size_t)n;
     }
-    if (!ok)
-        cli_error("%s: %s", standard ? "standard input" : path,
-                  strerror(errno));
+}
+
+bool
+cli_read_most(const char *path, unsigned mebibytes, struct buf *out)
+{
+    bool standard = strcmp(path, "-") == 0;
+    int fd = standard
+                 ? STDIN_FILENO
+                 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    const char *why =
+        fd < 0 ? strerror(errno)
+               : read_most(fd, standard, (size_t)mebibytes << 20, out);
+
+    if (why != NULL && strcmp(why, "is too large") == 0)
+        cli_error("%s: is larger than %u MiB",
+                  standard ? "standard input" : path, mebibytes);
+    else if (why != NULL)
+        cli_error("%s: %s", standard ? "standard input" : path, why);
     if (fd >= 0 && !standard)
         close(fd);
-    return ok;
+    return why == NULL;
+}
+
+bool
+cli_read(const char *path, struct buf *out)
+{
+    return cli_read_most(path, 64, out);
 }
 
 /* ---- the name of this host --------------------------------------------- */

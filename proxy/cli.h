@@ -67,9 +67,16 @@ void cli_print(FILE *file, struct slice octets);
  */
 void cli_settle_main_cf(const char *directory);
 
-/* The whole of a file, or of standard input for "-". False: an error was
- * printed. */
+/* The whole of a regular file of at most 64 MiB, or as much of standard input
+ * for "-". False: an error was printed. */
 bool cli_read(const char *path, struct buf *out);
+
+/* The same with a size of the caller's, in MiB: messages and sources of maps
+ * may have more. */
+enum {
+    CLI_LARGE_MIB = 1024
+};
+bool cli_read_most(const char *path, unsigned mebibytes, struct buf *out);
 
 /* Run a program and take its standard output; stderr passes. Returns its exit
  * status, -1 if it could not be run. argv ends with NULL. */

@@ -34,15 +34,23 @@ set_trouble(struct dns_query *query, int error)
     query->why = ares_strerror(error);
 }
 
-static void
+/* False: as many as are kept are there. */
+static bool
 add_record(struct dns_query *query, struct slice record, struct arena *arena)
 {
-    struct slice *more = arena_alloc(arena, (query->count + 1) * sizeof(*more));
+    size_t count = query->count;
 
-    if (query->count != 0)
-        memcpy(more, query->records, query->count * sizeof(*more));
-    more[query->count++] = arena_copy(arena, record);
-    query->records = more;
+    if (count == DNS_RECORDS_MAX)
+        return false;
+    if ((count & (count - 1)) == 0) { /* a power of two, or none: full */
+        struct slice *more =
+            arena_alloc(arena, (count != 0 ? 2 * count : 1) * sizeof(*more));
+        if (count != 0)
+            memcpy(more, query->records, count * sizeof(*more));
+        query->records = more;
+    }
+    query->records[query->count++] = arena_copy(arena, record);
+    return true;
 }
 
 /* One record is one list of strings, which belong together as they are. */
@@ -53,12 +61,13 @@ read_txt(struct dns_query *query, const unsigned char *reply, int len,
     struct ares_txt_ext *strings = NULL;
     struct buf record = { 0 };
     int error = ares_parse_txt_reply_ext(reply, len, &strings);
+    bool room = true;
 
-    for (struct ares_txt_ext *s = strings; s != NULL; s = s->next) {
+    for (struct ares_txt_ext *s = strings; s != NULL && room; s = s->next) {
         buf_append(&record, (struct slice){ (const char *)s->txt, s->length });
         if (s->next != NULL && !s->next->record_start)
             continue;
-        add_record(query, buf_slice(&record), arena);
+        room = add_record(query, buf_slice(&record), arena);
         buf_clear(&record);
     }
     buf_free(&record);
@@ -74,8 +83,10 @@ read_mx(struct dns_query *query, const unsigned char *reply, int len,
     struct ares_mx_reply *hosts = NULL;
     int error = ares_parse_mx_reply(reply, len, &hosts);
 
-    for (struct ares_mx_reply *h = hosts; h != NULL; h = h->next)
-        add_record(query, slice_from(h->host), arena);
+    for (struct ares_mx_reply *h = hosts;
+         h != NULL && add_record(query, slice_from(h->host), arena);
+         h = h->next)
+        continue;
     if (hosts != NULL)
         ares_free_data(hosts);
     return error;

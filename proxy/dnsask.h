@@ -6,6 +6,10 @@
 #include "conf.h"
 #include "dns.h"
 
+enum {
+    DNS_RECORDS_MAX = 100 /* that are kept of one answer */
+};
+
 struct dns_query {
     const char *name;       /* in */
     enum dns_type type;     /* TXT, MX or CNAME */

@@ -209,6 +209,8 @@ read_record(const struct cdb *cdb, uint64_t position, struct slice key,
     uint64_t value_len = number(record + 4);
     if (position + 8 + key_len + value_len > cdb->records_end)
         return TABLE_ERROR;
+    if (key_len == key.len && value_len > TABLE_VALUE_MAX)
+        return TABLE_ERROR; /* a sparse file may claim gigabytes */
     struct slice found_key = { (const char *)record + 8, key_len };
     if (key_len != key.len) /* so long a key is nobody's, and not read */
         return 8 + key_len <= had ? other_key(found_key, hash) : TABLE_MISS;
@@ -317,6 +319,10 @@ cdb_each(const struct cdb *cdb, table_visit *visit, void *ctx)
         }
         uint64_t key_len = number(record);
         uint64_t value_len = number(record + 4);
+        if (key_len > TABLE_VALUE_MAX || value_len > TABLE_VALUE_MAX) {
+            status = TABLE_ERROR;
+            break;
+        }
         record = window_at(&window, position, 8 + key_len + value_len);
         if (record == NULL) {
             status = TABLE_ERROR;

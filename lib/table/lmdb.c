@@ -225,6 +225,8 @@ read_big(const struct lmdb *lmdb, const struct node *node, struct buf *value)
     size_t number;
     uint32_t pages;
 
+    if (node->value_len > TABLE_VALUE_MAX + 1) /* with its NUL */
+        return false;
     memcpy(&number, node->value.ptr, sizeof(number));
     if (fstat(lmdb->fd, &st) != 0 ||
         number > (uint64_t)st.st_size / lmdb->page_size)
@@ -432,7 +434,7 @@ get(struct lmdb *lmdb, const struct meta *meta, struct slice key, char *page,
         if (!read_big(lmdb, &node, value))
             return TABLE_ERROR;
         value->len = without_ending(lmdb, buf_slice(value)).len;
-        return TABLE_FOUND;
+        return value->len <= TABLE_VALUE_MAX ? TABLE_FOUND : TABLE_ERROR;
     }
     buf_clear(value);
     return buf_try_append(value, without_ending(lmdb, node.value))
@@ -476,6 +478,8 @@ visit_node(struct walk *walk, const struct node *node)
         if (!read_big(walk->lmdb, node, &walk->big))
             return false;
         value = buf_slice(&walk->big);
+        if (without_ending(walk->lmdb, value).len > TABLE_VALUE_MAX)
+            return false;
     }
     walk->stopped =
         !walk->visit(walk->ctx, without_ending(walk->lmdb, node->key),

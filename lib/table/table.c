@@ -107,7 +107,10 @@ static const char *
 read_whole(int fd, struct buf *text)
 {
     for (;;) {
-        buf_reserve(text, 65536);
+        if (text->len > TABLE_TEXT_MAX)
+            return "is larger than 256 MiB; make it a cdb or lmdb";
+        if (!buf_try_reserve(text, 65536))
+            return "there is no memory for it";
         ssize_t n = read(fd, text->ptr + text->len, text->cap - text->len);
         if (n < 0 && errno == EINTR)
             continue;
@@ -135,8 +138,13 @@ read_file(struct table *table, struct buf *text)
         why = "is not a regular file";
     else {
         table_stat_from(&st, &table->stat);
-        buf_reserve(text, (size_t)st.st_size + 1);
-        why = read_whole(fd, text);
+        /* Judged before memory is taken: anybody can make a file long. */
+        if (st.st_size > TABLE_TEXT_MAX)
+            why = "is larger than 256 MiB; make it a cdb or lmdb";
+        else if (!buf_try_reserve(text, (size_t)st.st_size + 1))
+            why = "there is no memory for it";
+        else
+            why = read_whole(fd, text);
     }
     close(fd);
     return why;

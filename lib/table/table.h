@@ -11,6 +11,12 @@
 #include "base.h"
 #include "smtp.h"
 
+enum {
+    TABLE_VALUE_MAX = 100000,  /* octets of a value, as Postfix' socketmap has
+                                * it; a longer one is an error */
+    TABLE_TEXT_MAX = 256 << 20 /* octets of a texthash file */
+};
+
 /* ---- one table --------------------------------------------------------- */
 
 enum table_kind {
@@ -277,7 +283,7 @@ bool lmdb_write(const char *path, const struct table *from, const char **why);
 /* ---- socketmap protocol ------------------------------------------------ */
 
 enum {
-    SOCKETMAP_REPLY_MAX = 100000
+    SOCKETMAP_REPLY_MAX = TABLE_VALUE_MAX
 };
 
 /* The netstring of one request: "NAME KEY". */

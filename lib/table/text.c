@@ -4,7 +4,8 @@
 
 enum {
     ERRORS_SHOWN = 100,
-    CULPRIT_SHOWN = 80
+    CULPRIT_SHOWN = 80,
+    LINE_MAX_OCTETS = 2 * TABLE_VALUE_MAX /* a logical line, with its blanks */
 };
 
 void
@@ -88,6 +89,7 @@ key_end(struct slice line, bool *open)
 struct logical {
     struct buf text;
     unsigned line; /* where it began; 0: there is none */
+    bool skip;     /* it was too long: what continues it is passed over */
 };
 
 static bool
@@ -111,6 +113,11 @@ visit_line(struct logical *logical, table_visit *visit, void *ctx,
     struct slice value = trim(slice_tail(text, key.len));
     if (open) {
         text_error(errors, line, "a quote is not closed");
+        return true;
+    }
+    if (value.len > TABLE_VALUE_MAX) {
+        text_error(errors, line, "\"%.*s\" has a value of more than %d octets",
+                   SLICE_ARG(slice_head(key, CULPRIT_SHOWN)), TABLE_VALUE_MAX);
         return true;
     }
     if (value.len == 0) {
@@ -146,9 +153,20 @@ text_walk(struct slice text, table_visit *visit, void *ctx,
                 going = visit_line(&logical, visit, ctx, errors);
             buf_clear(&logical.text);
             logical.line = line;
+            logical.skip = false;
+        } else if (logical.skip) {
+            continue;
         } else if (logical.line == 0) {
             text_error(errors, line,
                        "the line begins with a blank but continues nothing");
+            continue;
+        }
+        if (logical.text.len + physical.len > LINE_MAX_OCTETS) {
+            text_error(errors, line, "the line is longer than %d octets",
+                       LINE_MAX_OCTETS);
+            buf_clear(&logical.text);
+            logical.line = 0;
+            logical.skip = true;
             continue;
         }
         buf_append(&logical.text, physical);

@@ -78,12 +78,14 @@ slot_of(const struct texthash *hash, struct slice key, uint32_t h)
 }
 
 /* At most half full: a search that fails, the usual one, ends soon. */
-static void
+static bool
 grow_slots(struct texthash *hash)
 {
     size_t size = hash->slots == NULL ? FIRST_SLOTS : 2 * (hash->mask + 1);
-    struct slot *slots = mem_alloc(size * sizeof(*slots));
+    struct slot *slots = mem_try(size * sizeof(*slots));
 
+    if (slots == NULL)
+        return false;
     for (size_t i = 0; hash->slots != NULL && i <= hash->mask; i++) {
         if (hash->slots[i].entry == 0)
             continue;
@@ -95,16 +97,22 @@ grow_slots(struct texthash *hash)
     free(hash->slots);
     hash->slots = slots;
     hash->mask = size - 1;
+    return true;
 }
 
-static void
+/* False: no memory. */
+static bool
 append(struct texthash *hash, struct slice key, struct slice value,
        unsigned line)
 {
     if (hash->count == hash->room) {
-        hash->room = hash->room == 0 ? FIRST_SLOTS : 2 * hash->room;
-        hash->entries =
-            mem_realloc(hash->entries, hash->room * sizeof(*hash->entries));
+        size_t room = hash->room == 0 ? FIRST_SLOTS : 2 * hash->room;
+        struct entry *entries =
+            mem_try_realloc(hash->entries, room * sizeof(*entries));
+        if (entries == NULL)
+            return false;
+        hash->entries = entries;
+        hash->room = room;
     }
     hash->entries[hash->count++] =
         (struct entry){ .offset = (uint32_t)hash->text.len,
@@ -113,6 +121,7 @@ append(struct texthash *hash, struct slice key, struct slice value,
                         .line = line };
     buf_append(&hash->text, key);
     buf_append(&hash->text, value);
+    return true;
 }
 
 struct load {
@@ -137,8 +146,11 @@ on_line(void *ctx, struct slice key, struct slice value, unsigned line)
                        SLICE_ARG(slice_head(culprit, CULPRIT_SHOWN)), problem);
         arena_reset(&load->arena);
     }
-    if (hash->slots == NULL || 2 * hash->count >= hash->mask)
-        grow_slots(hash);
+    if ((hash->slots == NULL || 2 * hash->count >= hash->mask) &&
+        !grow_slots(hash)) {
+        text_error(&load->errors, line, "there is no memory for so many");
+        return false;
+    }
     uint32_t h = hash_of(hash, key);
     struct slot *slot = slot_of(hash, key, h);
     if (slot->entry != 0) {
@@ -147,7 +159,10 @@ on_line(void *ctx, struct slice key, struct slice value, unsigned line)
                    (unsigned)hash->entries[slot->entry - 1].line);
         return true;
     }
-    append(hash, key, value, line);
+    if (!append(hash, key, value, line)) {
+        text_error(&load->errors, line, "there is no memory for so many");
+        return false;
+    }
     *slot = (struct slot){ .hash = h, .entry = (uint32_t)hash->count };
     return true;
 }
@@ -164,8 +179,9 @@ texthash_load(struct slice text, struct slice name, enum table_use use,
     hash->seed = (uint64_t)(uintptr_t)hash * 0xD6E8FEB86659FD93u;
     if (text.len >= UINT32_MAX) {
         text_error(&load.errors, 0, "the text is over 4 GiB");
+    } else if (!buf_try_reserve(&hash->text, text.len)) {
+        text_error(&load.errors, 0, "there is no memory for it");
     } else {
-        buf_reserve(&hash->text, text.len);
         text_walk(text, on_line, &load, &load.errors);
     }
     text_errors_end(&load.errors);

@@ -63,8 +63,8 @@ judge(struct dkim_verdict *verdict, const struct dns_query *query,
         /* RFC 6376, 3.6.2.2: the results are undefined. */
         verdict->published = DKIM_DIFFERS;
         verdict->text = format_text(
-            arena, "%zu TXT records under one name; there must be one",
-            query->count);
+            arena, "%s%zu TXT records under one name; there must be one",
+            query->count == DNS_RECORDS_MAX ? "at least " : "", query->count);
         return;
     }
     const char *wrong = dkim_record_compare(verdict->key, query->records[0]);

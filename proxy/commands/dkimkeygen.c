@@ -26,14 +26,16 @@ struct wanted {
 
 /* ---- files ------------------------------------------------------------- */
 
-/* root:onward, so that the daemon can read its keys and not replace them. */
+/* root:onward, so that the daemon can read its keys and not replace them. The
+ * file that is open is given: its name may be a link by now, where others can
+ * write to the directory. */
 static void
-give_to_group(const char *path)
+give_to_group(int fd, const char *path)
 {
     const struct group *group = getgrnam("onward");
 
     if (geteuid() == 0 && group != NULL &&
-        chown(path, (uid_t)-1, group->gr_gid) != 0)
+        fchown(fd, (uid_t)-1, group->gr_gid) != 0)
         cli_error("%s: cannot be given to the group onward: %s", path,
                   strerror(errno));
 }
@@ -42,8 +44,12 @@ static bool
 make_directory(const char *path)
 {
     if (mkdir(path, 0750) == 0) {
-        give_to_group(path);
-        return true;
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0) {
+            give_to_group(fd, path);
+            close(fd);
+            return true;
+        }
     }
     if (errno == EEXIST)
         return true;
@@ -65,6 +71,15 @@ write_all(int fd, struct slice octets)
     return fsync(fd) == 0;
 }
 
+static bool
+is_file(const char *path, int fd)
+{
+    struct stat named, opened;
+
+    return lstat(path, &named) == 0 && fstat(fd, &opened) == 0 &&
+           named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
+}
+
 /* Whole or not at all, and never in place of another file: written beside
  * under a hidden name, then linked. */
 static int
@@ -80,11 +95,18 @@ write_key(const char *directory, const char *path, struct slice pem)
         cli_error("%s: %s", directory, strerror(errno));
         goto out;
     }
-    give_to_group(beside.ptr);
+    give_to_group(fd, beside.ptr);
     if (!write_all(fd, pem) || fchmod(fd, 0640) != 0) {
         cli_error("%s: %s", path, strerror(errno));
     } else if (link(beside.ptr, path) == 0) {
-        status = CLI_OK;
+        if (is_file(path, fd)) {
+            status = CLI_OK;
+        } else {
+            cli_error("%s: somebody put another file in its place; nothing "
+                      "was made",
+                      path);
+            unlink(path);
+        }
     } else {
         cli_error("%s: %s", path, strerror(errno));
         status = errno == EEXIST ? CLI_NO : CLI_TRY_AGAIN;

@@ -186,7 +186,7 @@ dkim_sign_file(const struct cli *cli, int argc, char **argv)
         return CLI_BAD_CONF;
     const struct conf_listener *listener = find_listener(conf, name);
     if (listener != NULL)
-        code = cli_read(argv[optind], &original)
+        code = cli_read_most(argv[optind], CLI_LARGE_MIB, &original)
                    ? sign_message(conf, listener, buf_slice(&original),
                                   argv[optind])
                    : CLI_BAD_DATA;

@@ -523,7 +523,7 @@ command_explain(const struct cli *cli, int argc, char **argv)
         cli_error("\"%s\" is not an address", from);
         status = CLI_USAGE;
     } else if (message != NULL) {
-        if (!cli_read(message, &file)) {
+        if (!cli_read_most(message, CLI_LARGE_MIB, &file)) {
             status = CLI_BAD_DATA;
         } else {
             to_wire(&file, &wire);

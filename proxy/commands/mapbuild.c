@@ -192,7 +192,7 @@ read_source(const struct build *build, int *status)
 
     *status = CLI_BAD_DATA;
     progress("reading ...");
-    if (cli_read(build->source, &text)) {
+    if (cli_read_most(build->source, CLI_LARGE_MIB, &text)) {
         progress("checking ...");
         table = table_from_text(buf_slice(&text), name, build->use, &errors);
         progress("");
