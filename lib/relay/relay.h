@@ -202,10 +202,6 @@ relay_new(struct conf *conf, const struct conf_listener *listener,
 /* Only when no job, lookup or store request is out (the process counts). */
 void relay_free(struct relay_session *session);
 
-/* From now on another welcome, between transactions: a session that was let in
- * may meet a service that has become full. Not for RELAY_DRAINING. */
-void relay_welcome(struct relay_session *session, enum relay_welcome welcome);
-
 /* Would the session take octets from the client now? */
 bool relay_wants_client(const struct relay_session *session);
 

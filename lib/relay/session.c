@@ -125,13 +125,6 @@ relay_free(struct relay_session *s)
     free(s);
 }
 
-void
-relay_welcome(struct relay_session *s, enum relay_welcome welcome)
-{
-    assert(welcome != RELAY_DRAINING);
-    s->welcome = welcome;
-}
-
 bool
 relay_wants_client(const struct relay_session *s)
 {

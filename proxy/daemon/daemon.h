@@ -10,7 +10,6 @@
 #include "conn.h"
 #include "http.h"
 #include "process.h"
-#include "lane.h"
 #include "link.h"
 #include "listener.h"
 #include "logsink.h"
@@ -19,7 +18,7 @@
 #include "notify.h"
 #include "reload.h"
 #include "senders.h"
-#include "signpace.h"
+#include "signer.h"
 #include "stats.h"
 #include "tick.h"
 #include "upstreams.h"
@@ -36,7 +35,6 @@ struct daemon {
     size_t listener_count;
     struct link_list links; /* all sessions */
     size_t link_count;
-    size_t warm_count;      /* of them, with descriptors held for them */
     struct link_list later; /* those with something left to do */
     uv_idle_t later_idle;
 
@@ -50,8 +48,7 @@ struct daemon {
     struct notify notify;
     struct reload reload;
     struct descriptors descriptors;
-    struct signpace signpace;
-    struct lane lane;
+    struct signer signer;
 
     uv_signal_t hangup, terminate, interrupt;
     uv_timer_t drain;    /* timeouts.drain */

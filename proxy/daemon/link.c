@@ -46,10 +46,6 @@ link_open(struct daemon *daemon, struct listener *listener, int fd,
     TAILQ_INIT(&link->upstreams);
     TAILQ_INSERT_TAIL(&daemon->links, link, all);
     daemon->link_count++;
-    link->warm = true;
-    daemon->warm_count++;
-    link->welcome = welcome;
-    link->heard = daemon_ms();
 
     if (!conn_adopt(&link->client, fd)) {
         link->finished = true;
@@ -71,47 +67,6 @@ bool
 link_is_live(const struct link *link)
 {
     return link->state == LINK_OPEN && !link->finished;
-}
-
-/* ---- descriptors held for it (process.h) ------------------------------- */
-
-void
-link_warm(struct link *link)
-{
-    struct daemon *daemon = link->daemon;
-
-    link->heard = daemon_ms();
-    if (link->warm)
-        return;
-    if (!descriptors_suffice_for_warm(daemon)) {
-        relay_welcome(link->session, RELAY_OVERLOADED);
-        return;
-    }
-    relay_welcome(link->session, link->welcome);
-    link->warm = true;
-    daemon->warm_count++;
-}
-
-static void
-cool(struct link *link)
-{
-    if (!link->warm)
-        return;
-    link->warm = false;
-    link->daemon->warm_count--;
-}
-
-void
-link_cool_all(struct daemon *daemon, unsigned silence)
-{
-    uint64_t now = daemon_ms();
-    struct link *link;
-
-    for (link = TAILQ_FIRST(&daemon->links); link != NULL;
-         link = TAILQ_NEXT(link, all))
-        if (link_is_live(link) && !relay_is_busy(link->session) &&
-            now - link->heard >= silence)
-            cool(link);
 }
 
 /* ---- events ------------------------------------------------------------ */
@@ -241,8 +196,10 @@ link_job_started(struct link *link)
 }
 
 void
-link_signed(struct link *link)
+link_signed(void *ctx)
 {
+    struct link *link = ctx;
+
     relay_on_signed(link->session, daemon_now());
     link_settle(link);
     release_pending(link);
@@ -349,7 +306,6 @@ release_pending(struct link *link)
     if (link->is_later)
         TAILQ_REMOVE(&daemon->later, link, later);
     TAILQ_REMOVE(&daemon->links, link, all);
-    cool(link);
     daemon->link_count--;
     link->listener->active--;
     if (link->session != NULL)

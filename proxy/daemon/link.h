@@ -36,16 +36,12 @@ void link_drain_all(struct daemon *daemon);
 /* Time is up: close everything, without a dot. */
 void link_abort_all(struct daemon *daemon);
 
-/* Those between transactions that have said nothing for so many milliseconds
- * hold no descriptors but their own any more (process.h). */
-void link_cool_all(struct daemon *daemon, unsigned silence);
-
 /* Transactions under way. */
 size_t link_busy_count(const struct daemon *daemon);
 
 /* For the parts that run a link's jobs. */
 void link_job_started(struct link *link);
-void link_signed(struct link *link);
+void link_signed(void *link);
 void link_looked_up(struct link *link, const struct table_answer *answer);
 void link_stored(struct link *link, const struct table_answer *answer);
 

@@ -1,7 +1,5 @@
 #include "link_state.h"
 
-#include "signer.h"
-
 /* When a deadline has passed, how long the sockets are looked at first, ms. */
 enum {
     LATE_AGAIN = 1
@@ -123,7 +121,10 @@ op_sign(void *ctx, struct relay_sign_job *job)
 {
     struct link *link = ctx;
 
-    link->signed_now = signer_start(link->daemon, job, link);
+    link->signed_now =
+        signer_start(&link->daemon->signer, job, link_signed, link);
+    if (!link->signed_now)
+        link_job_started(link);
 }
 
 static bool

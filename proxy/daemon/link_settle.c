@@ -103,7 +103,6 @@ pump(struct link *link)
             in = link->fresh;
         if (in.len == 0)
             break;
-        link_warm(link);
         used = relay_on_client_octets(link->session, in, daemon_now());
         if (used == 0)
             break;

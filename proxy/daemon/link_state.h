@@ -39,9 +39,6 @@ struct link {
     bool deadline_set;
     bool deadline_due; /* it has passed, but the sockets come first */
     bool is_later;
-    enum relay_welcome welcome;
-    bool warm;      /* descriptors are held for its next transaction */
-    uint64_t heard; /* ms: when the client last said something */
     char peer[LINK_PEER_MAX]; /* the session's view of it */
     TAILQ_ENTRY(link) all;
     TAILQ_ENTRY(link) later;
@@ -53,8 +50,6 @@ extern const struct upstream_user link_upstream_events;
 /* The session has not finished. */
 bool link_is_live(const struct link *link);
 
-/* Before it is offered octets. */
-void link_warm(struct link *link);
 void link_settle(struct link *link);
 void link_settle_later(struct link *link); /* in this round of the loop */
 /* Keep what the session did not use of a read: the scratch is somebody

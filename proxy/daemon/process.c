@@ -15,9 +15,8 @@
 
 enum {
     DESCRIPTORS_MAX = 1 << 20, /* more than that is never needed */
-    RESERVE = 12,  /* reload, tables, log, a waiting connection each */
-    EACH_WARM = 2, /* upstream and spool, beside the client */
-    WARM_PART = 4,
+    RESERVE = 12,           /* reload, tables, log, a waiting connection each */
+    EACH = 3,               /* of a session: client, upstream and spool */
     MMAP_FROM = 512 * 1024, /* what is larger goes back when it is freed */
     TRIM_FROM = 1024 * 1024,
     ARENAS = 2,
@@ -38,7 +37,7 @@ raise_descriptors(void)
 }
 
 /* Two threads more than processors: a reload, which takes one for long, and
- * what takes long to sign (lane.h) must not hold up what does not. An
+ * what takes long to sign (signer.h) must not hold up what does not. An
  * administrator's own choice stands. */
 static void
 choose_threads(void)
@@ -131,46 +130,25 @@ descriptors_measure(struct descriptors *descriptors)
         descriptors->limit = limit.rlim_cur;
 }
 
-/* However many are cold, one in four can have a transaction. */
 static bool
-suffice(const struct daemon *daemon, size_t links, size_t warm)
+suffice(const struct daemon *daemon)
 {
     const struct upstreams *pool = &daemon->upstreams;
     size_t idle =
         pool->count - pool->used_count + daemon->shared.spool.files.count;
 
-    if (warm < links / WARM_PART)
-        warm = links / WARM_PART;
-    return daemon->descriptors.base + links + EACH_WARM * warm + idle <=
+    return daemon->descriptors.base + EACH * (daemon->link_count + 1) + idle <=
            daemon->descriptors.limit;
-}
-
-static bool
-make_suffice(struct daemon *daemon, size_t more_links)
-{
-    if (suffice(daemon, daemon->link_count + more_links,
-                daemon->warm_count + 1))
-        return true;
-    upstreams_shed(&daemon->upstreams);
-    spool_files_drop(&daemon->shared.spool.files);
-    return suffice(daemon, daemon->link_count + more_links,
-                   daemon->warm_count + 1);
 }
 
 bool
 descriptors_suffice(struct daemon *daemon)
 {
-    return make_suffice(daemon, 1);
-}
-
-bool
-descriptors_suffice_for_warm(struct daemon *daemon)
-{
-    if (make_suffice(daemon, 0))
+    if (suffice(daemon))
         return true;
-    /* Who waits between transactions gives way to who has one. */
-    link_cool_all(daemon, 0);
-    return make_suffice(daemon, 0);
+    upstreams_shed(&daemon->upstreams);
+    spool_files_drop(&daemon->shared.spool.files);
+    return suffice(daemon);
 }
 
 void

@@ -16,20 +16,16 @@ void process_prepare(void);
 
 /*
  * Descriptors: a session is admitted only while there are some for its
- * upstream connection and its spool as well. These are held for it while it
- * has a transaction or has just spoken (it is warm); who has said nothing for
- * a while (it is cold) has to find them free again when it goes on. So
- * thousands of idle sessions cost one descriptor each.
+ * upstream connection and its spool as well.
  */
 struct descriptors {
     size_t limit;
     size_t base; /* open when the listeners were, and a reserve */
 };
 void descriptors_measure(struct descriptors *descriptors);
-/* Is there room for one more session, and for a cold one to become warm? They
- * may close idle upstream connections to make it. */
+/* Is there room for one more session? Idle upstream connections and kept spool
+ * files may be closed to make it. */
 bool descriptors_suffice(struct daemon *daemon);
-bool descriptors_suffice_for_warm(struct daemon *daemon);
 
 /* Of libuv's pool. */
 unsigned process_threads(void);

@@ -227,6 +227,7 @@ init(struct daemon *daemon, const struct cli *cli, struct conf *conf)
     uv_loop_init(loop);
     init_shared(daemon);
     daemon->logsink = logsink_open(loop, conf, &daemon->shared.log);
+    signer_init(&daemon->signer, loop, process_threads());
     daemon->stats = stats_open(daemon);
     notify_open(&daemon->notify, loop);
     reload_init(&daemon->reload, daemon);
@@ -236,7 +237,6 @@ init(struct daemon *daemon, const struct cli *cli, struct conf *conf)
     daemon_keep_secret(daemon);
     daemon->senders = senders_open(daemon, conf);
     link_later_open(daemon);
-    lane_open(&daemon->lane, loop, process_threads());
     uv_timer_init(loop, &daemon->retry);
     daemon->retry.data = daemon;
     uv_timer_init(loop, &daemon->drain);
@@ -264,7 +264,6 @@ end(struct daemon *daemon)
     stats_close(daemon->stats);
     upstreams_abandon(&daemon->upstreams);
     link_later_close(daemon);
-    lane_close(&daemon->lane);
     notify_close(&daemon->notify);
     uv_close((uv_handle_t *)&daemon->retry, NULL);
     uv_close((uv_handle_t *)&daemon->drain, NULL);

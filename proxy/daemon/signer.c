@@ -1,24 +1,23 @@
 #include "signer.h"
 
-#include "daemon.h"
-#include "link_state.h"
-
 #include <stdlib.h>
 #include <time.h>
 
 enum {
     QUICK_BITS = 2048,
-    LONG_CONTENT = 4 * 1024 * 1024 /* octets; 3 ms and more */
+    LONG_CONTENT = 4 * 1024 * 1024, /* octets; 3 ms and more */
+    LEFT = 2                        /* threads that long work never takes */
 };
 
 struct signing {
-    union {
-        uv_work_t request;
-        struct lane_work lane; /* of what takes long */
-    } on;
+    uv_work_t request;
+    TAILQ_ENTRY(signing) next; /* of those that wait */
+    struct signer *signer;
     struct relay_sign_job *job;
-    struct link *link;
+    void (*on_signed)(void *ctx);
+    void *ctx;
     struct signpace_work work;
+    bool takes_long;
     uint64_t spent;   /* ns of processor */
     uint64_t started; /* ns */
 };
@@ -42,7 +41,7 @@ sign(struct relay_sign_job *job)
     return processor_time() - before;
 }
 
-/* What is to be done; *takes_long: in the lane of such work. */
+/* What is to be done; *takes_long: it counts as long work. */
 static struct signpace_work
 work_of(const struct relay_sign_job *job, bool *takes_long)
 {
@@ -65,74 +64,87 @@ work_of(const struct relay_sign_job *job, bool *takes_long)
 }
 
 static void
-run(struct signing *signing)
+on_thread(uv_work_t *request)
 {
+    struct signing *signing = request->data;
+
     signing->spent = sign(signing->job);
 }
 
-static void
-done(struct signing *signing)
-{
-    struct link *link = signing->link;
-    struct signpace *pace = &link->daemon->signpace;
+static void on_done(uv_work_t *request, int status);
 
-    signpace_back(pace, &signing->work);
-    signpace_learn(pace, &signing->work, signing->spent);
-    stats_signed(link->daemon->stats, uv_hrtime() - signing->started);
-    free(signing);
-    link_signed(link);
+static void
+submit(struct signing *signing)
+{
+    struct signer *signer = signing->signer;
+
+    if (signing->takes_long)
+        signer->long_count++;
+    signing->request.data = signing;
+    uv_queue_work(signer->loop, &signing->request, on_thread, on_done);
 }
 
 static void
-on_thread(uv_work_t *request)
+long_is_done(struct signer *signer)
 {
-    run(request->data);
+    struct signing *next = TAILQ_FIRST(&signer->waiting);
+
+    signer->long_count--;
+    if (next == NULL)
+        return;
+    TAILQ_REMOVE(&signer->waiting, next, next);
+    submit(next);
 }
 
 static void
 on_done(uv_work_t *request, int status)
 {
+    struct signing *signing = request->data;
+    struct signer *signer = signing->signer;
+
     (void)status; /* we never cancel */
-    done(request->data);
+    if (signing->takes_long)
+        long_is_done(signer);
+    signpace_back(&signer->pace, &signing->work);
+    signpace_learn(&signer->pace, &signing->work, signing->spent);
+    signer->observe(signer->observer, uv_hrtime() - signing->started);
+    signing->on_signed(signing->ctx);
+    free(signing);
 }
 
-static void
-run_in_lane(struct lane_work *work)
+void
+signer_init(struct signer *signer, uv_loop_t *loop, unsigned threads)
 {
-    run((struct signing *)work);
-}
-
-static void
-done_in_lane(struct lane_work *work)
-{
-    done((struct signing *)work);
+    *signer =
+        (struct signer){ .loop = loop,
+                         .long_most = threads > LEFT ? threads - LEFT : 1 };
+    TAILQ_INIT(&signer->waiting);
 }
 
 bool
-signer_start(struct daemon *daemon, struct relay_sign_job *job,
-             struct link *link)
+signer_start(struct signer *signer, struct relay_sign_job *job,
+             void (*on_signed)(void *ctx), void *ctx)
 {
     bool takes_long;
     struct signpace_work work = work_of(job, &takes_long);
     uint64_t started = uv_hrtime();
 
-    if (signpace_take(&daemon->signpace, &work, started)) {
-        signpace_learn(&daemon->signpace, &work, sign(job));
-        stats_signed(daemon->stats, uv_hrtime() - started);
+    if (signpace_take(&signer->pace, &work, started)) {
+        signpace_learn(&signer->pace, &work, sign(job));
+        signer->observe(signer->observer, uv_hrtime() - started);
         return true;
     }
     struct signing *signing = mem_alloc(sizeof(*signing));
-    *signing = (struct signing){
-        .job = job, .link = link, .work = work, .started = started
-    };
-    link_job_started(link);
-    if (takes_long) {
-        signing->on.lane.run = run_in_lane;
-        signing->on.lane.done = done_in_lane;
-        lane_add(&daemon->lane, &signing->on.lane);
-    } else {
-        signing->on.request.data = signing;
-        uv_queue_work(&daemon->loop, &signing->on.request, on_thread, on_done);
-    }
+    *signing = (struct signing){ .signer = signer,
+                                 .job = job,
+                                 .on_signed = on_signed,
+                                 .ctx = ctx,
+                                 .work = work,
+                                 .takes_long = takes_long,
+                                 .started = started };
+    if (takes_long && signer->long_count == signer->long_most)
+        TAILQ_INSERT_TAIL(&signer->waiting, signing, next);
+    else
+        submit(signing);
     return false;
 }

@@ -72,9 +72,11 @@ on_transaction(void *observer, const struct relay_summary *summary)
                        (double)summary->upstream_ms / 1000);
 }
 
-void
-stats_signed(struct stats *stats, uint64_t nanoseconds)
+static void
+on_signed(void *observer, uint64_t nanoseconds)
 {
+    struct stats *stats = observer;
+
     status_observe(&stats->sign_seconds, (double)nanoseconds / 1e9);
 }
 
@@ -135,6 +137,8 @@ stats_open(struct daemon *daemon)
     stats->timer.data = stats;
     daemon->shared.on_transaction = on_transaction;
     daemon->shared.observer = stats;
+    daemon->signer.observe = on_signed;
+    daemon->signer.observer = stats;
     return stats;
 }
 

@@ -18,7 +18,6 @@ void stats_start(struct stats *stats);
 void stats_close(struct stats *stats);
 void stats_free(struct stats *stats); /* after the loop has ended */
 
-void stats_signed(struct stats *stats, uint64_t nanoseconds);
 struct tablestats *stats_tables(struct stats *stats);
 
 /* As it is now; everything in the view lives until the next event or until

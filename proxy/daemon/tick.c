@@ -3,8 +3,7 @@
 #include "daemon.h"
 
 enum {
-    INTERVAL = 1000,  /* a table is in force 2 s after it was replaced */
-    COOL_AFTER = 1000 /* ms of silence */
+    INTERVAL = 1000 /* ms: a table is in force 2 s after it was replaced */
 };
 
 static uint64_t
@@ -139,7 +138,6 @@ on_tick(uv_timer_t *timer)
     daemon->ticker.odd = !daemon->ticker.odd;
     if (daemon->ticker.odd)
         return;
-    link_cool_all(daemon, COOL_AFTER);
     spool_files_rest(&daemon->shared.spool.files);
     listeners_wake(daemon); /* memory may have been what was short */
     send_status(daemon);

@@ -15,8 +15,8 @@ need qw(binary);
 
 my $idle = $ENV{ONWARD_TEST_ALL} ? 10_000 : sanitized() ? 300 : 3000;
 my $limit = 0 + (run_out('sh', '-c', 'ulimit -Hn') =~ /(\d+)/ ? $1 : 1 << 20);
-if ($limit < 1.5 * $idle + 500) {
-    my $fits = int(($limit - 500) / 1.5);
+if ($limit < 3 * $idle + 500) {
+    my $fits = int(($limit - 500) / 3);
     plan skip_all => "needs more descriptors than $limit" if $fits < 300;
     diag "$limit descriptors: $fits sessions in place of $idle";
     $idle = $fits;
