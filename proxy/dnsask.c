@@ -40,7 +40,7 @@ add_record(struct dns_query *query, struct slice record, struct arena *arena)
 {
     size_t count = query->count;
 
-    if (count == DNS_RECORDS_MAX)
+    if (count == DNS_RECORDS_KEPT)
         return false;
     if ((count & (count - 1)) == 0) { /* a power of two, or none: full */
         struct slice *more =

@@ -7,7 +7,7 @@
 #include "dns.h"
 
 enum {
-    DNS_RECORDS_MAX = 100 /* that are kept of one answer */
+    DNS_RECORDS_KEPT = 100 /* that are kept of one answer */
 };
 
 struct dns_query {

@@ -64,7 +64,7 @@ judge(struct dkim_verdict *verdict, const struct dns_query *query,
         verdict->published = DKIM_DIFFERS;
         verdict->text = format_text(
             arena, "%s%zu TXT records under one name; there must be one",
-            query->count == DNS_RECORDS_MAX ? "at least " : "", query->count);
+            query->count == DNS_RECORDS_KEPT ? "at least " : "", query->count);
         return;
     }
     const char *wrong = dkim_record_compare(verdict->key, query->records[0]);

@@ -19,14 +19,14 @@ struct conn_queued {
 };
 
 void
-conn_init(struct conn *conn, enum conn_kind kind, uv_loop_t *loop,
-          struct conn_scratch *scratch, const struct conn_events *events)
+conn_init(struct conn *conn, enum conn_kind kind, struct loop *loop,
+          const struct conn_events *events)
 {
-    *conn = (struct conn){ .events = events, .scratch = scratch };
+    *conn = (struct conn){ .events = events, .loop = loop };
     if (kind == CONN_TCP)
-        uv_tcp_init(loop, &conn->uv.tcp);
+        uv_tcp_init(&loop->uv, &conn->uv.tcp);
     else
-        uv_pipe_init(loop, &conn->uv.pipe, 0);
+        uv_pipe_init(&loop->uv, &conn->uv.pipe, 0);
     conn->uv.handle.data = conn;
 }
 
@@ -58,7 +58,7 @@ on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *memory)
     struct conn *conn = handle->data;
 
     (void)size;
-    *memory = uv_buf_init(conn->scratch->octets, CONN_SCRATCH);
+    *memory = uv_buf_init(conn->loop->scratch, LOOP_SCRATCH);
 }
 
 static void

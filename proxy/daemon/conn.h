@@ -15,19 +15,10 @@
 #ifndef ONWARD_CONN_H
 #define ONWARD_CONN_H
 
-#include "base.h"
-
-#include <uv.h>
+#include "loop.h"
 
 enum {
-    CONN_SCRATCH = 64 * 1024, /* what one read takes at most */
-    CONN_LOW = 32 * 1024,     /* unsent octets at which on_sent is called */
-};
-
-/* All conns of a loop read into the same memory; what is not used at once is
- * copied by the owner. So an idle connection has no buffer. */
-struct conn_scratch {
-    char octets[CONN_SCRATCH];
+    CONN_LOW = 32 * 1024 /* unsent octets at which on_sent is called */
 };
 
 struct conn;
@@ -50,7 +41,7 @@ struct conn {
         uv_pipe_t pipe;
     } uv;
     const struct conn_events *events;
-    struct conn_scratch *scratch;
+    struct loop *loop;
     struct buf out; /* collected during this event */
     bool reading;
     bool ended;  /* on_ended was called */
@@ -62,8 +53,8 @@ enum conn_kind {
     CONN_UNIX
 };
 
-void conn_init(struct conn *conn, enum conn_kind kind, uv_loop_t *loop,
-               struct conn_scratch *scratch, const struct conn_events *events);
+void conn_init(struct conn *conn, enum conn_kind kind, struct loop *loop,
+               const struct conn_events *events);
 
 /* Take over a connected socket; if that fails it was closed. */
 bool conn_adopt(struct conn *conn, int fd);

@@ -24,19 +24,16 @@
 #include "upstreams.h"
 
 struct daemon {
-    uv_loop_t loop;
+    struct loop loop;
     const struct cli *cli;
 
     struct conf *conf; /* in force: new sessions take a reference */
     struct relay_shared shared;
-    struct conn_scratch scratch;
 
     struct listener *listeners;
     size_t listener_count;
     struct link_list links; /* all sessions */
     size_t link_count;
-    struct link_list later; /* those with something left to do */
-    uv_idle_t later_idle;
 
     struct upstreams upstreams;
     struct lookups *lookups;
@@ -63,14 +60,6 @@ struct daemon {
     int exit_status;
     struct ticker ticker;
 };
-
-/* Monotonic milliseconds; and the time of an event. */
-uint64_t daemon_ms(void);
-struct relay_time daemon_now(void);
-
-/* A line of the process itself. */
-void daemon_log(struct daemon *daemon, enum log_level level, const char *format,
-                ...) __attribute__((format(printf, 3, 4)));
 
 /* Where there is no SRS secret: the one of this host (hostsecret.h). */
 void daemon_keep_secret(struct daemon *daemon);

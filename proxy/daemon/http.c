@@ -163,9 +163,8 @@ accept_one(struct http *http)
     http->waiting = peer == NULL;
     if (peer == NULL)
         return; /* until one of the others is done */
-    conn_init(&peer->conn, http->local.kind, &http->daemon->loop,
-              &http->daemon->scratch, &events);
-    uv_timer_init(&http->daemon->loop, &peer->timer);
+    conn_init(&peer->conn, http->local.kind, &http->daemon->loop, &events);
+    uv_timer_init(&http->daemon->loop.uv, &peer->timer);
     peer->timer.data = peer;
     peer->http = http;
     peer->handles = 2;
@@ -198,9 +197,9 @@ on_connection(uv_stream_t *stream, int status)
 static void
 complain(const struct http *http, struct slice why)
 {
-    daemon_log(http->daemon, LOG_LEVEL_WARNING,
-               "http.listen: %.*s: %.*s: no metrics, no status; mail goes on",
-               SLICE_ARG(http->local.conf.address.text), SLICE_ARG(why));
+    loop_log(&http->daemon->loop, LOG_LEVEL_WARNING,
+             "http.listen: %.*s: %.*s: no metrics, no status; mail goes on",
+             SLICE_ARG(http->local.conf.address.text), SLICE_ARG(why));
 }
 
 struct http *
@@ -219,7 +218,7 @@ http_open(struct daemon *daemon, struct inherited *inherited)
     http->daemon = daemon;
     TAILQ_INIT(&http->peers);
     bool opened =
-        local_open(&http->local, &daemon->loop, inherited, &wish, &why);
+        local_open(&http->local, &daemon->loop.uv, inherited, &wish, &why);
     if (why.len != 0)
         complain(http, buf_slice(&why));
     buf_free(&why);

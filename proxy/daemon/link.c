@@ -27,6 +27,12 @@ name_peer(struct link *link, const struct sockaddr *peer)
                     LINK_PEER_MAX);
 }
 
+static void
+on_later(struct later *later)
+{
+    link_settle((struct link *)((char *)later - offsetof(struct link, later)));
+}
+
 bool
 link_open(struct daemon *daemon, struct listener *listener, int fd,
           const struct sockaddr *peer, enum relay_welcome welcome)
@@ -35,14 +41,14 @@ link_open(struct daemon *daemon, struct listener *listener, int fd,
 
     if (link == NULL)
         return false;
-    conn_init(&link->client, listener->kind, &daemon->loop, &daemon->scratch,
-              &client_events);
-    uv_timer_init(&daemon->loop, &link->timer);
+    conn_init(&link->client, listener->kind, &daemon->loop, &client_events);
+    uv_timer_init(&daemon->loop.uv, &link->timer);
     link->timer.data = link;
     link->daemon = daemon;
     link->listener = listener;
     listener->active++;
     link->pending = 2;
+    link->later.run = on_later;
     TAILQ_INIT(&link->upstreams);
     TAILQ_INSERT_TAIL(&daemon->links, link, all);
     daemon->link_count++;
@@ -56,7 +62,7 @@ link_open(struct daemon *daemon, struct listener *listener, int fd,
     link->conf = conf_ref(daemon->conf);
     link->session = relay_new(link->conf, &listener->conf, &daemon->shared,
                               listener->counters, &link_ops, link,
-                              slice_from(link->peer), welcome, daemon_now());
+                              slice_from(link->peer), welcome, clock_now());
     if (link->session == NULL)
         link->finished = true;
     link_settle(link);
@@ -97,7 +103,7 @@ on_client_ended(struct conn *conn, int status)
     case LINK_OPEN:
         if (!link->client_told) {
             link->client_told = true;
-            relay_on_client_lost(link->session, daemon_now());
+            relay_on_client_lost(link->session, clock_now());
         }
         link_settle(link);
         break;
@@ -142,7 +148,7 @@ on_upstream_open(struct upstream *up)
 {
     struct link *link = up->owner;
 
-    relay_on_upstream_open(link->session, up->outbound, NULL, daemon_now());
+    relay_on_upstream_open(link->session, up->outbound, NULL, clock_now());
     link_settle(link);
 }
 
@@ -151,7 +157,7 @@ on_upstream_octets(struct upstream *up, struct slice octets)
 {
     struct link *link = up->owner;
 
-    relay_on_upstream_octets(link->session, up->outbound, octets, daemon_now());
+    relay_on_upstream_octets(link->session, up->outbound, octets, clock_now());
     link_settle(link);
 }
 
@@ -161,7 +167,7 @@ on_upstream_lost(struct upstream *up, enum relay_lost how)
     struct link *link = up->owner;
 
     TAILQ_REMOVE(&link->upstreams, up, among);
-    relay_on_upstream_lost(link->session, up->outbound, how, daemon_now());
+    relay_on_upstream_lost(link->session, up->outbound, how, clock_now());
     link_settle(link);
 }
 
@@ -200,7 +206,7 @@ link_signed(void *ctx)
 {
     struct link *link = ctx;
 
-    relay_on_signed(link->session, daemon_now());
+    relay_on_signed(link->session, clock_now());
     link_settle(link);
     release_pending(link);
 }
@@ -208,7 +214,7 @@ link_signed(void *ctx)
 void
 link_looked_up(struct link *link, const struct table_answer *answer)
 {
-    relay_on_looked_up(link->session, answer, daemon_now());
+    relay_on_looked_up(link->session, answer, clock_now());
     link_settle(link);
     release_pending(link);
 }
@@ -216,7 +222,7 @@ link_looked_up(struct link *link, const struct table_answer *answer)
 void
 link_stored(struct link *link, const struct table_answer *answer)
 {
-    relay_on_stored(link->session, answer, daemon_now());
+    relay_on_stored(link->session, answer, clock_now());
     link_settle(link);
     release_pending(link);
 }
@@ -303,8 +309,7 @@ release_pending(struct link *link)
 
     if (--link->pending != 0)
         return;
-    if (link->is_later)
-        TAILQ_REMOVE(&daemon->later, link, later);
+    loop_not_later(&daemon->loop, &link->later);
     TAILQ_REMOVE(&daemon->links, link, all);
     daemon->link_count--;
     link->listener->active--;
@@ -325,7 +330,7 @@ link_drain_all(struct daemon *daemon)
         next = TAILQ_NEXT(link, all);
         if (!link_is_live(link))
             continue;
-        relay_on_drain(link->session, daemon_now());
+        relay_on_drain(link->session, clock_now());
         link_settle(link);
     }
 }
@@ -338,7 +343,7 @@ link_abort_all(struct daemon *daemon)
     for (link = TAILQ_FIRST(&daemon->links); link != NULL; link = next) {
         next = TAILQ_NEXT(link, all);
         if (link_is_live(link))
-            relay_on_client_lost(link->session, daemon_now());
+            relay_on_client_lost(link->session, clock_now());
         begin_close(link);
     }
 }

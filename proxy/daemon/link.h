@@ -45,8 +45,4 @@ void link_signed(void *link);
 void link_looked_up(struct link *link, const struct table_answer *answer);
 void link_stored(struct link *link, const struct table_answer *answer);
 
-/* Prepare and end the list of those to be settled in the next turn. */
-void link_later_open(struct daemon *daemon);
-void link_later_close(struct daemon *daemon);
-
 #endif

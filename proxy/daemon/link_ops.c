@@ -158,7 +158,7 @@ on_session_timer(uv_timer_t *timer)
         return;
     }
     link->deadline_set = false;
-    relay_on_deadline(link->session, daemon_now());
+    relay_on_deadline(link->session, clock_now());
     link_settle(link);
 }
 

@@ -3,11 +3,9 @@
 enum {
     CLIENT_HIGH = 64 * 1024, /* unsent octets at which we stop listening */
     INPUT_HIGH = 64 * 1024,  /* octets the session does not want yet */
-    INPUT_MAX = INPUT_HIGH + 2 * CONN_SCRATCH,
+    INPUT_MAX = INPUT_HIGH + 2 * LOOP_SCRATCH,
     WINDOWS = 8, /* of content for upstream, before it is others' turn */
 };
-
-static void on_later(uv_idle_t *idle);
 
 /* What dialling found out at once. */
 static bool
@@ -28,16 +26,16 @@ deliver_notices(struct link *link)
         break;
     case UPSTREAM_REUSED:
         relay_on_upstream_open(link->session, outbound, &up->known,
-                               daemon_now());
+                               clock_now());
         break;
     case UPSTREAM_GREETS:
-        relay_on_upstream_open(link->session, outbound, NULL, daemon_now());
+        relay_on_upstream_open(link->session, outbound, NULL, clock_now());
         break;
     case UPSTREAM_FAILED:
         TAILQ_REMOVE(&link->upstreams, up, among);
         upstream_drop(up);
         relay_on_upstream_lost(link->session, outbound, RELAY_LOST_REFUSED,
-                               daemon_now());
+                               clock_now());
         break;
     }
     return true;
@@ -55,7 +53,7 @@ deliver_writable(struct link *link)
         if (up->owes_writable && !up->conn.broken &&
             conn_unsent(&up->conn) <= CONN_LOW) {
             up->owes_writable = false;
-            relay_on_writable(link->session, up->outbound, daemon_now());
+            relay_on_writable(link->session, up->outbound, clock_now());
             return true;
         }
     }
@@ -69,7 +67,7 @@ deliver_signed(struct link *link)
     if (!link->signed_now)
         return false;
     link->signed_now = false;
-    relay_on_signed(link->session, daemon_now());
+    relay_on_signed(link->session, clock_now());
     return true;
 }
 
@@ -103,7 +101,7 @@ pump(struct link *link)
             in = link->fresh;
         if (in.len == 0)
             break;
-        used = relay_on_client_octets(link->session, in, daemon_now());
+        used = relay_on_client_octets(link->session, in, clock_now());
         if (used == 0)
             break;
         progress = true;
@@ -132,14 +130,7 @@ link_keep_fresh(struct link *link)
 void
 link_settle_later(struct link *link)
 {
-    struct daemon *daemon = link->daemon;
-
-    if (link->is_later)
-        return;
-    link->is_later = true;
-    if (TAILQ_EMPTY(&daemon->later))
-        uv_idle_start(&daemon->later_idle, on_later);
-    TAILQ_INSERT_TAIL(&daemon->later, link, later);
+    loop_later(&link->daemon->loop, &link->later);
 }
 
 static void
@@ -172,7 +163,7 @@ settle_open(struct link *link)
         }
         if (link->client.broken && !link->client_told) {
             link->client_told = true;
-            relay_on_client_lost(link->session, daemon_now());
+            relay_on_client_lost(link->session, clock_now());
             continue;
         }
         break;
@@ -197,34 +188,4 @@ link_settle(struct link *link)
     deliver_signed(link); /* to a session that ended in the same breath */
     if (link->state == LINK_OPEN && link->finished)
         link_finish(link);
-}
-
-static void
-on_later(uv_idle_t *idle)
-{
-    struct daemon *daemon = idle->data;
-    struct link_list due = TAILQ_HEAD_INITIALIZER(due);
-    struct link *link;
-
-    uv_idle_stop(idle);
-    TAILQ_CONCAT(&due, &daemon->later, later);
-    while ((link = TAILQ_FIRST(&due)) != NULL) {
-        TAILQ_REMOVE(&due, link, later);
-        link->is_later = false;
-        link_settle(link);
-    }
-}
-
-void
-link_later_open(struct daemon *daemon)
-{
-    TAILQ_INIT(&daemon->later);
-    uv_idle_init(&daemon->loop, &daemon->later_idle);
-    daemon->later_idle.data = daemon;
-}
-
-void
-link_later_close(struct daemon *daemon)
-{
-    uv_close((uv_handle_t *)&daemon->later_idle, NULL);
 }

@@ -37,11 +37,10 @@ struct link {
     bool signed_now;  /* at once: relay_on_signed is to be called */
     bool client_told; /* relay_on_client_lost was called */
     bool deadline_set;
-    bool deadline_due; /* it has passed, but the sockets come first */
-    bool is_later;
+    bool deadline_due;        /* it has passed, but the sockets come first */
     char peer[LINK_PEER_MAX]; /* the session's view of it */
     TAILQ_ENTRY(link) all;
-    TAILQ_ENTRY(link) later;
+    struct later later;
 };
 
 extern const struct relay_ops link_ops;

@@ -95,7 +95,7 @@ bind_one(struct listener *listener, struct inherited *inherited,
     }
     if (fd < 0)
         return false;
-    error = uv_poll_init(&listener->daemon->loop, &listener->poll, fd);
+    error = uv_poll_init(&listener->daemon->loop.uv, &listener->poll, fd);
     if (error != 0) {
         close(fd);
         complain(listener, slice_from(uv_strerror(error)), errors);
@@ -134,9 +134,9 @@ listeners_bind(struct daemon *daemon, struct buf *errors)
     ok = ok && errors->len == 0;
     inherited_free(&inherited, &unwanted);
     if (unwanted.len != 0)
-        daemon_log(daemon, LOG_LEVEL_WARNING,
-                   "inherited sockets that no listener wants: %.*s",
-                   SLICE_ARG(buf_slice(&unwanted)));
+        loop_log(&daemon->loop, LOG_LEVEL_WARNING,
+                 "inherited sockets that no listener wants: %.*s",
+                 SLICE_ARG(buf_slice(&unwanted)));
     buf_free(&unwanted);
     return ok;
 }
@@ -177,20 +177,20 @@ admit(struct daemon *daemon, enum relay_welcome *welcome)
     size_t count = daemon->link_count;
 
     if (count >= limit + (limit + 9) / 10) {
-        daemon_log(daemon, LOG_LEVEL_WARNING,
-                   "limits.sessions = %zu and 10 %% more: accepting pauses",
-                   limit);
+        loop_log(&daemon->loop, LOG_LEVEL_WARNING,
+                 "limits.sessions = %zu and 10 %% more: accepting pauses",
+                 limit);
         return false;
     }
     if (!descriptors_suffice(daemon)) {
-        daemon_log(daemon, LOG_LEVEL_WARNING,
-                   "descriptors are short: accepting pauses");
+        loop_log(&daemon->loop, LOG_LEVEL_WARNING,
+                 "descriptors are short: accepting pauses");
         return false;
     }
     if (count >= limit)
-        daemon_log(daemon, LOG_LEVEL_WARNING,
-                   "limits.sessions = %zu: new ones are told to come again",
-                   limit);
+        loop_log(&daemon->loop, LOG_LEVEL_WARNING,
+                 "limits.sessions = %zu: new ones are told to come again",
+                 limit);
     if (daemon->stopping)
         *welcome = RELAY_DRAINING;
     else if (count >= limit)
@@ -234,8 +234,9 @@ hold_and_retry(struct listener *listener, const char *why)
 {
     struct daemon *daemon = listener->daemon;
 
-    daemon_log(daemon, LOG_LEVEL_WARNING, "listener %.*s: cannot accept: %s",
-               SLICE_ARG(listener->conf.name), why);
+    loop_log(&daemon->loop, LOG_LEVEL_WARNING,
+             "listener %.*s: cannot accept: %s", SLICE_ARG(listener->conf.name),
+             why);
     hold(listener);
     uv_timer_start(&daemon->retry, on_retry, RETRY, 0);
 }

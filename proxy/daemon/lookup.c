@@ -46,7 +46,7 @@ struct lookups {
     TAILQ_HEAD(, question) cached; /* the oldest first */
     size_t cached_count, cached_octets;
     struct waiter_list ready;
-    uv_idle_t deliver;
+    struct later deliver;
 };
 
 static void on_answer(struct map_question *map, enum table_status status,
@@ -67,13 +67,13 @@ compare(const void *left, const void *right)
 /* ---- delivery ---------------------------------------------------------- */
 
 static void
-on_deliver(uv_idle_t *idle)
+on_deliver(struct later *later)
 {
-    struct lookups *lookups = idle->data;
+    struct lookups *lookups =
+        (struct lookups *)((char *)later - offsetof(struct lookups, deliver));
     struct waiter_list ready = TAILQ_HEAD_INITIALIZER(ready);
     struct waiter *waiter;
 
-    uv_idle_stop(idle);
     TAILQ_CONCAT(&ready, &lookups->ready, next);
     while ((waiter = TAILQ_FIRST(&ready)) != NULL) {
         struct table_answer answer = { waiter->status,
@@ -93,7 +93,7 @@ make_ready(struct lookups *lookups, struct waiter *waiter,
     if (!buf_try_append(&waiter->value, value))
         waiter->status = TABLE_ERROR;
     TAILQ_INSERT_TAIL(&lookups->ready, waiter, next);
-    uv_idle_start(&lookups->deliver, on_deliver);
+    loop_later(&lookups->daemon->loop, &lookups->deliver);
 }
 
 /* ---- the cache --------------------------------------------------------- */
@@ -130,7 +130,7 @@ keep(struct lookups *lookups, struct question *question,
     question->answered = true;
     question->status = status;
     question->expires =
-        daemon_ms() + (status == TABLE_FOUND ? TIME_FOUND : TIME_MISS);
+        clock_ms() + (status == TABLE_FOUND ? TIME_FOUND : TIME_MISS);
     TAILQ_INSERT_TAIL(&lookups->cached, question, age);
     lookups->cached_count++;
     lookups->cached_octets += size_of(question);
@@ -149,7 +149,7 @@ on_answer(struct map_question *map, enum table_status status,
 
     tablestats_looked_up(stats_tables(lookups->daemon->stats),
                          buf_slice(&question->spec), status,
-                         (daemon_ms() - question->asked) * 1000000);
+                         (clock_ms() - question->asked) * 1000000);
     buf_free(&question->spec);
     while ((waiter = TAILQ_FIRST(&question->waiters)) != NULL) {
         TAILQ_REMOVE(&question->waiters, waiter, next);
@@ -180,7 +180,7 @@ find(struct lookups *lookups, const struct table_query *query)
     buf_free(&probe.id);
     if (node != NULL)
         found = *(struct question **)node;
-    if (found != NULL && found->answered && found->expires <= daemon_ms()) {
+    if (found != NULL && found->answered && found->expires <= clock_ms()) {
         forget(lookups, found);
         found = NULL;
     }
@@ -195,7 +195,7 @@ add(struct lookups *lookups, const struct table_query *query)
     TAILQ_INIT(&question->waiters);
     question->map.on_answer = on_answer;
     question->map.ctx = lookups;
-    question->asked = daemon_ms();
+    question->asked = clock_ms();
     put_id(query, &question->id);
     buf_append(&question->spec, query->table->spec);
     if (tsearch(question, &lookups->tree, compare) == NULL) {
@@ -242,8 +242,7 @@ lookups_open(struct daemon *daemon)
     lookups->daemon = daemon;
     TAILQ_INIT(&lookups->cached);
     TAILQ_INIT(&lookups->ready);
-    uv_idle_init(&daemon->loop, &lookups->deliver);
-    lookups->deliver.data = lookups;
+    lookups->deliver.run = on_deliver;
     lookups->client = mapclient_open(daemon);
     return lookups;
 }
@@ -261,7 +260,6 @@ void
 lookups_close(struct lookups *lookups)
 {
     mapclient_close(lookups->client); /* no link is left to wait */
-    uv_close((uv_handle_t *)&lookups->deliver, NULL);
 }
 
 void

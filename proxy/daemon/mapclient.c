@@ -60,7 +60,7 @@ static void
 set_deadline(struct mapclient *client)
 {
     struct map_question *first = TAILQ_FIRST(&client->pending);
-    uint64_t now = daemon_ms();
+    uint64_t now = clock_ms();
 
     if (first == NULL)
         uv_timer_stop(&client->deadline);
@@ -136,9 +136,9 @@ lose_channel(struct map_channel *channel, const char *why)
         question->tried_again = true;
         TAILQ_INSERT_HEAD(&server->waiting, question, waiting);
     } else if (question != NULL) {
-        daemon_log(server->client->daemon, LOG_LEVEL_WARNING,
-                   "socketmap %.*s: %s", SLICE_ARG(buf_slice(&server->path)),
-                   why);
+        loop_log(&server->client->daemon->loop, LOG_LEVEL_WARNING,
+                 "socketmap %.*s: %s", SLICE_ARG(buf_slice(&server->path)),
+                 why);
         answer(question, TABLE_ERROR, (struct slice){ 0 });
     }
     serve_waiting(server);
@@ -164,8 +164,8 @@ refuse_waiting(struct map_server *server, const char *why)
 
     if (TAILQ_EMPTY(&server->waiting))
         return;
-    daemon_log(server->client->daemon, LOG_LEVEL_WARNING, "socketmap %.*s: %s",
-               SLICE_ARG(buf_slice(&server->path)), why);
+    loop_log(&server->client->daemon->loop, LOG_LEVEL_WARNING,
+             "socketmap %.*s: %s", SLICE_ARG(buf_slice(&server->path)), why);
     while ((question = TAILQ_FIRST(&server->waiting)) != NULL)
         answer(question, TABLE_ERROR, (struct slice){ 0 });
 }
@@ -198,8 +198,8 @@ open_channel(struct map_server *server)
     int error;
 
     conn_init(&channel->conn, dial_kind(&server->address), &daemon->loop,
-              &daemon->scratch, &events);
-    uv_timer_init(&daemon->loop, &channel->idle);
+              &events);
+    uv_timer_init(&daemon->loop.uv, &channel->idle);
     channel->idle.data = channel;
     channel->connect.data = channel;
     channel->handles = 2;
@@ -275,10 +275,10 @@ on_octets(struct conn *conn, struct slice octets)
     }
     reply = socketmap_answer(payload);
     if (reply.status == TABLE_ERROR)
-        daemon_log(channel->server->client->daemon, LOG_LEVEL_WARNING,
-                   "socketmap %.*s: %.*s",
-                   SLICE_ARG(buf_slice(&channel->server->path)),
-                   SLICE_ARG(slice_head(payload, 200)));
+        loop_log(&channel->server->client->daemon->loop, LOG_LEVEL_WARNING,
+                 "socketmap %.*s: %.*s",
+                 SLICE_ARG(buf_slice(&channel->server->path)),
+                 SLICE_ARG(slice_head(payload, 200)));
     answer(question, reply.status, reply.value);
     buf_free(&channel->input);
     channel->used = true;
@@ -322,12 +322,12 @@ on_deadline(uv_timer_t *timer)
     struct map_question *question;
 
     while ((question = TAILQ_FIRST(&client->pending)) != NULL &&
-           question->deadline <= daemon_ms()) {
+           question->deadline <= clock_ms()) {
         struct map_server *server = question->server;
         struct map_channel *channel = question->channel;
-        daemon_log(client->daemon, LOG_LEVEL_WARNING,
-                   "socketmap %.*s: no answer in time",
-                   SLICE_ARG(buf_slice(&server->path)));
+        loop_log(&client->daemon->loop, LOG_LEVEL_WARNING,
+                 "socketmap %.*s: no answer in time",
+                 SLICE_ARG(buf_slice(&server->path)));
         /* Its answer would be taken for the next one's. The asker may ask
          * again at once, so the channel is gone before it is told. */
         if (channel != NULL)
@@ -385,7 +385,7 @@ mapclient_ask(struct mapclient *client, struct map_question *question,
         return;
     }
     question->server = server;
-    question->deadline = daemon_ms() + ANSWER_TIME;
+    question->deadline = clock_ms() + ANSWER_TIME;
     socketmap_request(query->table->name, query->key, &question->request);
     TAILQ_INSERT_TAIL(&server->waiting, question, waiting);
     TAILQ_INSERT_TAIL(&client->pending, question, pending);
@@ -402,7 +402,7 @@ mapclient_open(struct daemon *daemon)
     client->daemon = daemon;
     TAILQ_INIT(&client->servers);
     TAILQ_INIT(&client->pending);
-    uv_timer_init(&daemon->loop, &client->deadline);
+    uv_timer_init(&daemon->loop.uv, &client->deadline);
     client->deadline.data = client;
     return client;
 }

@@ -127,9 +127,9 @@ on_stored(uv_work_t *request, int status)
 
     (void)status; /* we never cancel */
     if (answer.status == TABLE_ERROR)
-        daemon_log(query->daemon, LOG_LEVEL_WARNING,
-                   "store of long senders: %.*s",
-                   SLICE_ARG(buf_slice(&query->job.why)));
+        loop_log(&query->daemon->loop, LOG_LEVEL_WARNING,
+                 "store of long senders: %.*s",
+                 SLICE_ARG(buf_slice(&query->job.why)));
     if (!arena_try_copy(&query->arena, buf_slice(&query->job.value),
                         &answer.value))
         answer.status = TABLE_ERROR;
@@ -145,7 +145,7 @@ ask_store(struct mapquery *query, const struct relay_store_query *what)
     query->job.store = senders_store(query->daemon->senders);
     query->job.keep_seconds = senders_keep_seconds(query->conf);
     query->job.request.data = query;
-    uv_queue_work(&query->daemon->loop, &query->job.request, on_store_thread,
+    uv_queue_work(&query->daemon->loop.uv, &query->job.request, on_store_thread,
                   on_stored);
 }
 
@@ -404,7 +404,7 @@ reverse(struct mapquery *query)
 static void
 go_on(struct mapquery *query, const struct table_answer *answer)
 {
-    if (daemon_ms() > query->deadline) {
+    if (clock_ms() > query->deadline) {
         trouble(query, "took too long");
         return;
     }
@@ -432,8 +432,8 @@ mapquery_start(struct mapquery *query, enum map_name name, struct slice key)
 
     query->name = name;
     query->conf = conf_ref(daemon->conf);
-    query->now = daemon_now().wall;
-    query->deadline = daemon_ms() + QUERY_TIME;
+    query->now = clock_now().wall;
+    query->deadline = clock_ms() + QUERY_TIME;
     query->cursor = (struct alias_cursor){ 0 };
     query->expand = (struct expand){ 0 };
     query->sender = EXPAND_SENDER_UNKNOWN;

@@ -295,9 +295,8 @@ accept_one(struct mapserver *server)
     server->waiting = peer == NULL;
     if (peer == NULL)
         return;
-    conn_init(&peer->conn, server->local.kind, &server->daemon->loop,
-              &server->daemon->scratch, &events);
-    uv_timer_init(&server->daemon->loop, &peer->timer);
+    conn_init(&peer->conn, server->local.kind, &server->daemon->loop, &events);
+    uv_timer_init(&server->daemon->loop.uv, &peer->timer);
     peer->server = server;
     peer->handles = 2;
     peer->query.daemon = server->daemon;
@@ -324,8 +323,8 @@ on_connection(uv_stream_t *stream, int status)
     if (status == 0)
         accept_one(server);
     else
-        daemon_log(server->daemon, LOG_LEVEL_WARNING,
-                   "socketmap.listen: cannot accept: %s", uv_strerror(status));
+        loop_log(&server->daemon->loop, LOG_LEVEL_WARNING,
+                 "socketmap.listen: cannot accept: %s", uv_strerror(status));
 }
 
 /* ---- its life ---------------------------------------------------------- */
@@ -354,7 +353,7 @@ mapserver_open(struct daemon *daemon, struct inherited *inherited,
     server->daemon = daemon;
     TAILQ_INIT(&server->peers);
     bool opened =
-        local_open(&server->local, &daemon->loop, inherited, &wish, &why);
+        local_open(&server->local, &daemon->loop.uv, inherited, &wish, &why);
     if (why.len != 0)
         complain(server, buf_slice(&why), errors);
     buf_free(&why);

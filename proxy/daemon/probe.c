@@ -69,15 +69,15 @@ on_octets(struct upstream *up, struct slice octets)
         break;
     case SMTP_CLIENT_REFUSED:
         probe->daemon->upstreams.up = false;
-        daemon_log(probe->daemon, LOG_LEVEL_WARNING,
-                   "upstream refused the probe: %u %.*s", reply.code,
-                   SLICE_ARG(reply.text));
+        loop_log(&probe->daemon->loop, LOG_LEVEL_WARNING,
+                 "upstream refused the probe: %u %.*s", reply.code,
+                 SLICE_ARG(reply.text));
         break;
     case SMTP_CLIENT_REPLY:
     case SMTP_CLIENT_BAD:
         probe->daemon->upstreams.up = false;
-        daemon_log(probe->daemon, LOG_LEVEL_WARNING,
-                   "upstream's greeting was not understood");
+        loop_log(&probe->daemon->loop, LOG_LEVEL_WARNING,
+                 "upstream's greeting was not understood");
         break;
     }
     finish(probe);
@@ -93,8 +93,8 @@ on_lost(struct upstream *up, enum relay_lost how)
         [RELAY_LOST_CLOSED] = "closed the connection",
     };
 
-    daemon_log(probe->daemon, LOG_LEVEL_WARNING, "upstream %.*s %s",
-               SLICE_ARG(probe->conf->upstream.address.text), words[how]);
+    loop_log(&probe->daemon->loop, LOG_LEVEL_WARNING, "upstream %.*s %s",
+             SLICE_ARG(probe->conf->upstream.address.text), words[how]);
     probe->up = NULL;
     finish(probe);
 }
@@ -118,9 +118,9 @@ on_timer(uv_timer_t *timer)
     struct probe *probe = timer->data;
 
     if (probe->up != NULL && probe->up->notice != UPSTREAM_FAILED)
-        daemon_log(probe->daemon, LOG_LEVEL_WARNING,
-                   "upstream %.*s did not answer the probe in time",
-                   SLICE_ARG(probe->conf->upstream.address.text));
+        loop_log(&probe->daemon->loop, LOG_LEVEL_WARNING,
+                 "upstream %.*s did not answer the probe in time",
+                 SLICE_ARG(probe->conf->upstream.address.text));
     /* That it accepts connections is not enough. */
     probe->daemon->upstreams.up = false;
     finish(probe);
@@ -136,7 +136,7 @@ probe_start(struct daemon *daemon, unsigned limit,
                              .conf = conf_ref(daemon->conf),
                              .on_done = on_done };
     daemon->probe = probe;
-    uv_timer_init(&daemon->loop, &probe->timer);
+    uv_timer_init(&daemon->loop.uv, &probe->timer);
     probe->timer.data = probe;
     probe->up = upstreams_dial(&daemon->upstreams, probe->conf,
                                RELAY_DIAL_FRESH, &user, probe);

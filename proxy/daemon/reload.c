@@ -14,7 +14,7 @@ log_lines(struct daemon *daemon, enum log_level level, const char *what,
     while (rest.len != 0) {
         struct slice line = slice_cut(&rest, '\n');
         if (line.len != 0)
-            daemon_log(daemon, level, "%s: %.*s", what, SLICE_ARG(line));
+            loop_log(&daemon->loop, level, "%s: %.*s", what, SLICE_ARG(line));
     }
 }
 
@@ -88,9 +88,10 @@ succeeded(struct daemon *daemon)
     daemon_keep_secret(daemon);
     log_lines(daemon, LOG_LEVEL_WARNING, "config", &reload->warnings);
     if (!listeners_match(daemon, conf))
-        daemon_log(daemon, LOG_LEVEL_WARNING,
-                   "config: listeners change only at a restart");
-    daemon_log(daemon, LOG_LEVEL_INFO, "reloaded %.*s", SLICE_ARG(conf->path));
+        loop_log(&daemon->loop, LOG_LEVEL_WARNING,
+                 "config: listeners change only at a restart");
+    loop_log(&daemon->loop, LOG_LEVEL_INFO, "reloaded %.*s",
+             SLICE_ARG(conf->path));
 }
 
 /* A job has come back. False: the process stops, and nobody wants what it has
@@ -137,8 +138,8 @@ on_done(uv_work_t *request, int status)
         reload->failures++;
         reload->failing = true;
         log_lines(daemon, LOG_LEVEL_ERROR, "config", &reload->errors);
-        daemon_log(daemon, LOG_LEVEL_ERROR,
-                   "config: not reloaded, the old one stays in force");
+        loop_log(&daemon->loop, LOG_LEVEL_ERROR,
+                 "config: not reloaded, the old one stays in force");
     }
     notify_ready(&daemon->notify);
     conclude(reload);
@@ -158,7 +159,7 @@ reload_start(struct daemon *daemon)
     }
     reload->running = true;
     notify_reloading(&daemon->notify);
-    uv_queue_work(&daemon->loop, &reload->request, on_thread, on_done);
+    uv_queue_work(&daemon->loop.uv, &reload->request, on_thread, on_done);
 }
 
 /* ---- tables ------------------------------------------------------------ */
@@ -169,8 +170,8 @@ on_table_thread(uv_work_t *request)
     struct reload *reload = request->data;
 
     /* daemon->conf does not change while this runs. */
-    reload->loaded = conf_refresh_tables(reload->daemon->conf,
-                                         daemon_now().wall, &reload->errors);
+    reload->loaded = conf_refresh_tables(reload->daemon->conf, clock_now().wall,
+                                         &reload->errors);
 }
 
 static void
@@ -202,7 +203,7 @@ reload_tick(struct daemon *daemon)
         return;
     /* Opening one reads its index, which no session shall wait for. */
     reload->running = true;
-    uv_queue_work(&daemon->loop, &reload->request, on_table_thread,
+    uv_queue_work(&daemon->loop.uv, &reload->request, on_table_thread,
                   on_tables_opened);
 }
 

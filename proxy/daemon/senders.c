@@ -47,8 +47,8 @@ senders_reopen(struct senders *senders, const struct conf *conf)
     senders->store =
         senderstore_open(conf->state_directory, SENDERSTORE_ROOM, &why);
     if (senders->store == NULL)
-        daemon_log(senders->daemon, LOG_LEVEL_ERROR,
-                   "store of long senders: %.*s", SLICE_ARG(buf_slice(&why)));
+        loop_log(&senders->daemon->loop, LOG_LEVEL_ERROR,
+                 "store of long senders: %.*s", SLICE_ARG(buf_slice(&why)));
     buf_free(&why);
 }
 
@@ -78,13 +78,13 @@ on_done(uv_work_t *request, int status)
 
     (void)status; /* we never cancel */
     if (job->status == TABLE_ERROR)
-        daemon_log(job->senders->daemon, LOG_LEVEL_WARNING,
-                   "store of long senders: %.*s",
-                   SLICE_ARG(buf_slice(&job->why)));
+        loop_log(&job->senders->daemon->loop, LOG_LEVEL_WARNING,
+                 "store of long senders: %.*s",
+                 SLICE_ARG(buf_slice(&job->why)));
     else if (job->query.put && job->status == TABLE_MISS)
-        daemon_log(job->senders->daemon, LOG_LEVEL_WARNING,
-                   "store of long senders: full; a sender goes out as long as "
-                   "it is");
+        loop_log(&job->senders->daemon->loop, LOG_LEVEL_WARNING,
+                 "store of long senders: full; a sender goes out as long as "
+                 "it is");
     link_stored(job->link, &answer);
     buf_free(&job->value);
     buf_free(&job->why);
@@ -101,11 +101,11 @@ senders_ask(struct senders *senders, const struct relay_store_query *query,
                                 .store = senders->store,
                                 .query = *query,
                                 .link = link,
-                                .now = daemon_now().wall };
+                                .now = clock_now().wall };
     job->keep_seconds = senders_keep_seconds(conf);
     job->request.data = job;
     link_job_started(link);
-    uv_queue_work(&senders->daemon->loop, &job->request, on_thread, on_done);
+    uv_queue_work(&senders->daemon->loop.uv, &job->request, on_thread, on_done);
 }
 
 struct senderstore *

@@ -17,37 +17,6 @@ enum {
 
 static void end(struct daemon *daemon);
 
-/* ---- small services ---------------------------------------------------- */
-
-uint64_t
-daemon_ms(void)
-{
-    return uv_hrtime() / 1000000;
-}
-
-struct relay_time
-daemon_now(void)
-{
-    struct timespec wall;
-
-    clock_gettime(CLOCK_REALTIME, &wall);
-    return (struct relay_time){ .wall = wall.tv_sec, .ms = daemon_ms() };
-}
-
-void
-daemon_log(struct daemon *daemon, enum log_level level, const char *format, ...)
-{
-    struct buf text = { 0 };
-    va_list args;
-
-    va_start(args, format);
-    buf_vprintf(&text, format, args);
-    va_end(args);
-    log_message(&daemon->shared.log, level, (struct slice){ 0 }, "%.*s",
-                SLICE_ARG(buf_slice(&text)));
-    buf_free(&text);
-}
-
 /* ---- stopping ---------------------------------------------------------- */
 
 static void
@@ -55,9 +24,9 @@ on_drain_over(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
 
-    daemon_log(daemon, LOG_LEVEL_WARNING,
-               "timeouts.drain is over: %zu sessions are cut off",
-               daemon->link_count);
+    loop_log(&daemon->loop, LOG_LEVEL_WARNING,
+             "timeouts.drain is over: %zu sessions are cut off",
+             daemon->link_count);
     link_abort_all(daemon);
 }
 
@@ -67,9 +36,9 @@ stop(struct daemon *daemon, const char *why)
     daemon->stopping = true;
     daemon->shared.draining = true;
     notify_stopping(&daemon->notify);
-    daemon_log(daemon, LOG_LEVEL_INFO,
-               "stopping on %s: %zu sessions, %zu transactions under way", why,
-               daemon->link_count, link_busy_count(daemon));
+    loop_log(&daemon->loop, LOG_LEVEL_INFO,
+             "stopping on %s: %zu sessions, %zu transactions under way", why,
+             daemon->link_count, link_busy_count(daemon));
     listeners_close(daemon);
     probe_stop(daemon);
     upstreams_empty(&daemon->upstreams);
@@ -116,7 +85,7 @@ static void
 catch_signal(struct daemon *daemon, uv_signal_t *handle, int number,
              uv_signal_cb on_signal)
 {
-    uv_signal_init(&daemon->loop, handle);
+    uv_signal_init(&daemon->loop.uv, handle);
     handle->data = daemon;
     uv_signal_start(handle, on_signal, number);
 }
@@ -145,15 +114,15 @@ log_started(struct daemon *daemon)
         buf_printf(&names, "%s%.*s=%.*s", i != 0 ? ", " : "",
                    SLICE_ARG(conf->name), SLICE_ARG(conf->address.text));
     }
-    daemon_log(daemon, LOG_LEVEL_INFO,
-               "started, version " ONWARD_VERSION
-               ": listeners %.*s, upstream %.*s",
-               SLICE_ARG(buf_slice(&names)),
-               SLICE_ARG(daemon->conf->upstream.address.text));
+    loop_log(&daemon->loop, LOG_LEVEL_INFO,
+             "started, version " ONWARD_VERSION
+             ": listeners %.*s, upstream %.*s",
+             SLICE_ARG(buf_slice(&names)),
+             SLICE_ARG(daemon->conf->upstream.address.text));
     buf_free(&names);
     if (geteuid() == 0)
-        daemon_log(daemon, LOG_LEVEL_WARNING,
-                   "running as root, which nothing here needs");
+        loop_log(&daemon->loop, LOG_LEVEL_WARNING,
+                 "running as root, which nothing here needs");
 }
 
 /* The probe is done, whatever came of it. */
@@ -208,23 +177,23 @@ daemon_keep_secret(struct daemon *daemon)
     daemon->secret_kept = hostsecret_keep(daemon->conf->state_directory,
                                           daemon->shared.secret, &why);
     if (!daemon->secret_kept)
-        daemon_log(daemon, LOG_LEVEL_WARNING,
-                   "no secret of this host (%.*s): loop marks are known until "
-                   "the next restart",
-                   SLICE_ARG(buf_slice(&why)));
+        loop_log(&daemon->loop, LOG_LEVEL_WARNING,
+                 "no secret of this host (%.*s): loop marks are known until "
+                 "the next restart",
+                 SLICE_ARG(buf_slice(&why)));
     buf_free(&why);
 }
 
 static void
 init(struct daemon *daemon, const struct cli *cli, struct conf *conf)
 {
-    uv_loop_t *loop = &daemon->loop;
+    uv_loop_t *loop = &daemon->loop.uv;
 
     daemon->cli = cli;
     daemon->conf = conf;
-    daemon->started = daemon_now().wall;
+    daemon->started = clock_now().wall;
     TAILQ_INIT(&daemon->links);
-    uv_loop_init(loop);
+    loop_open(&daemon->loop, &daemon->shared.log);
     init_shared(daemon);
     daemon->logsink = logsink_open(loop, conf, &daemon->shared.log);
     signer_init(&daemon->signer, loop, process_threads());
@@ -236,7 +205,6 @@ init(struct daemon *daemon, const struct cli *cli, struct conf *conf)
     daemon->lookups = lookups_open(daemon);
     daemon_keep_secret(daemon);
     daemon->senders = senders_open(daemon, conf);
-    link_later_open(daemon);
     uv_timer_init(loop, &daemon->retry);
     daemon->retry.data = daemon;
     uv_timer_init(loop, &daemon->drain);
@@ -263,7 +231,7 @@ end(struct daemon *daemon)
     http_close(daemon->http);
     stats_close(daemon->stats);
     upstreams_abandon(&daemon->upstreams);
-    link_later_close(daemon);
+    loop_close(&daemon->loop);
     notify_close(&daemon->notify);
     uv_close((uv_handle_t *)&daemon->retry, NULL);
     uv_close((uv_handle_t *)&daemon->drain, NULL);
@@ -278,8 +246,8 @@ destroy(struct daemon *daemon)
     struct relay_shared *shared = &daemon->shared;
 
     logsink_close(daemon->logsink);
-    uv_run(&daemon->loop, UV_RUN_DEFAULT);
-    uv_loop_close(&daemon->loop);
+    uv_run(&daemon->loop.uv, UV_RUN_DEFAULT);
+    loop_free(&daemon->loop);
     logsink_free(daemon->logsink);
     lookups_free(daemon->lookups);
     mapserver_free(daemon->mapserver);
@@ -320,10 +288,10 @@ command_serve(const struct cli *cli, int argc, char **argv)
         daemon->exit_status = CLI_UNREACHABLE;
         end(daemon);
     }
-    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    uv_run(&daemon->loop.uv, UV_RUN_DEFAULT);
     logsink_sum_up(daemon->logsink);
     if (daemon->serving)
-        daemon_log(daemon, LOG_LEVEL_INFO, "stopped");
+        loop_log(&daemon->loop, LOG_LEVEL_INFO, "stopped");
     status = daemon->exit_status;
     destroy(daemon);
     return status;

@@ -99,7 +99,7 @@ on_timer(uv_timer_t *timer)
 {
     struct stats *stats = timer->data;
     struct daemon *daemon = stats->daemon;
-    uint64_t now = daemon_ms();
+    uint64_t now = clock_ms();
 
     http_wake(daemon->http);
     if (daemon->stopping || daemon->probe != NULL ||
@@ -132,8 +132,8 @@ stats_open(struct daemon *daemon)
     tablestats_attach(stats->tables, daemon->conf);
     stats->message_octets =
         (struct status_histogram){ .bounds = status_octets_bounds,
-                                   .bound_count = status_octets_bound_count };
-    uv_timer_init(&daemon->loop, &stats->timer);
+                                  .bound_count = status_octets_bound_count };
+    uv_timer_init(&daemon->loop.uv, &stats->timer);
     stats->timer.data = stats;
     daemon->shared.on_transaction = on_transaction;
     daemon->shared.observer = stats;
@@ -314,7 +314,7 @@ view_keys(struct stats *stats, struct arena *arena, struct status_view *view)
     const struct dkim_keyset *set = conf->dkim.keys;
     size_t count = set == NULL ? 0 : dkim_keyset_count(set);
     struct status_key *list = arena_alloc(arena, count * sizeof(*list));
-    uint64_t now = daemon_ms();
+    uint64_t now = clock_ms();
 
     for (size_t i = 0; i < count; i++) {
         const struct dkim_key *key = dkim_keyset_key(set, i);
@@ -395,7 +395,7 @@ stats_view(struct stats *stats, struct arena *arena, struct status_view *view)
     const struct daemon *daemon = stats->daemon;
     const struct conf *conf = daemon->conf;
     const struct upstreams *pool = &daemon->upstreams;
-    struct relay_time now = daemon_now();
+    struct relay_time now = clock_now();
 
     *view = (struct status_view){
         .version = SLICE_OF(ONWARD_VERSION),

@@ -76,7 +76,7 @@ put_aliases(const struct daemon *daemon, struct buf *out)
     buf_puts(out, " aliases");
     if (newest != 0) {
         buf_puts(out, " (");
-        put_age(out, daemon_now().wall - newest);
+        put_age(out, clock_now().wall - newest);
         buf_putc(out, ')');
     }
 }
@@ -99,7 +99,7 @@ send_status(struct daemon *daemon)
 {
     struct ticker *ticker = &daemon->ticker;
     uint64_t transactions = count_transactions(daemon);
-    uint64_t now = daemon_ms();
+    uint64_t now = clock_ms();
     double seconds = (double)(now - ticker->at) / 1000;
     double rate = seconds > 0
                       ? (double)(transactions - ticker->transactions) / seconds
@@ -149,9 +149,9 @@ tick_open(struct daemon *daemon)
 {
     struct ticker *ticker = &daemon->ticker;
 
-    uv_timer_init(&daemon->loop, &ticker->timer);
+    uv_timer_init(&daemon->loop.uv, &ticker->timer);
     ticker->timer.data = daemon;
-    ticker->at = daemon_ms();
+    ticker->at = clock_ms();
     send_status(daemon);
     uv_timer_start(&ticker->timer, on_tick, INTERVAL, INTERVAL);
 }

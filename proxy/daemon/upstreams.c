@@ -31,7 +31,7 @@ static void
 contacted(struct upstreams *pool, bool up)
 {
     pool->up = up;
-    pool->contacted = daemon_ms();
+    pool->contacted = clock_ms();
 }
 
 /* ---- dialling ---------------------------------------------------------- */
@@ -120,12 +120,11 @@ dial_new(struct upstreams *pool, const struct conf *conf)
 {
     const struct conf_address *address = &conf->upstream.address;
     struct upstream *up = mem_alloc(sizeof(*up));
-    uv_loop_t *loop = &pool->daemon->loop;
+    struct loop *loop = &pool->daemon->loop;
     int error;
 
-    conn_init(&up->conn, dial_kind(address), loop, &pool->daemon->scratch,
-              &events);
-    uv_timer_init(loop, &up->timer);
+    conn_init(&up->conn, dial_kind(address), loop, &events);
+    uv_timer_init(&loop->uv, &up->timer);
     up->timer.data = up;
     up->connect.data = up;
     up->handles = 2;
