@@ -13,7 +13,7 @@
 #include "link.h"
 #include "listener.h"
 #include "logsink.h"
-#include "lookup.h"
+#include "maplookups.h"
 #include "mapserver.h"
 #include "notify.h"
 #include "reload.h"
@@ -36,7 +36,7 @@ struct daemon {
     size_t link_count;
 
     struct upstreams upstreams;
-    struct lookups *lookups;
+    struct maplookups lookups;
     struct mapserver *mapserver; /* NULL: off */
     struct senders *senders;
     struct http *http; /* NULL: off */

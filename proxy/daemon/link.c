@@ -12,6 +12,8 @@ static const struct conn_events client_events;
 
 static void begin_close(struct link *link);
 static void release_pending(struct link *link);
+static void on_looked_up(struct lookup *lookup,
+                         const struct table_answer *answer);
 
 /* ---- the start --------------------------------------------------------- */
 
@@ -49,6 +51,7 @@ link_open(struct daemon *daemon, struct listener *listener, int fd,
     listener->active++;
     link->pending = 2;
     link->later.run = on_later;
+    link->lookup.on_answer = on_looked_up;
     TAILQ_INIT(&link->upstreams);
     TAILQ_INSERT_TAIL(&daemon->links, link, all);
     daemon->link_count++;
@@ -211,9 +214,12 @@ link_signed(void *ctx)
     release_pending(link);
 }
 
-void
-link_looked_up(struct link *link, const struct table_answer *answer)
+static void
+on_looked_up(struct lookup *lookup, const struct table_answer *answer)
 {
+    struct link *link =
+        (struct link *)((char *)lookup - offsetof(struct link, lookup));
+
     relay_on_looked_up(link->session, answer, clock_now());
     link_settle(link);
     release_pending(link);

@@ -42,7 +42,6 @@ size_t link_busy_count(const struct daemon *daemon);
 /* For the parts that run a link's jobs. */
 void link_job_started(struct link *link);
 void link_signed(void *link);
-void link_looked_up(struct link *link, const struct table_answer *answer);
 void link_stored(struct link *link, const struct table_answer *answer);
 
 #endif

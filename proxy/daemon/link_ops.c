@@ -105,7 +105,9 @@ op_look_up(void *ctx, const struct table_query *query)
 {
     struct link *link = ctx;
 
-    lookups_ask(link->daemon->lookups, query, link);
+    link_job_started(link);
+    lookups_ask(link->daemon->lookups.lookups, &link->lookup, query,
+                clock_ms());
 }
 
 static void

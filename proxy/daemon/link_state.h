@@ -41,6 +41,7 @@ struct link {
     char peer[LINK_PEER_MAX]; /* the session's view of it */
     TAILQ_ENTRY(link) all;
     struct later later;
+    struct lookup lookup;
 };
 
 extern const struct relay_ops link_ops;

@@ -68,11 +68,12 @@ trouble(struct mapquery *query, const char *why)
 
 static void
 on_table_answer(struct map_question *question, enum table_status status,
-                struct slice value)
+                struct slice value, uint64_t now)
 {
     struct mapquery *query = question->ctx;
     struct table_answer answer = { status, { 0 } };
 
+    (void)now;
     if (!arena_try_copy(&query->arena, value, &answer.value))
         answer.status = TABLE_ERROR;
     go_on(query, &answer);
@@ -83,7 +84,7 @@ ask_table(struct mapquery *query, const struct table_query *table)
 {
     query->question =
         (struct map_question){ .ctx = query, .on_answer = on_table_answer };
-    mapclient_ask(query->client, &query->question, table);
+    mapclient_ask(query->client, &query->question, table, clock_ms());
 }
 
 static void

@@ -7,7 +7,8 @@
 #define ONWARD_MAPQUERY_H
 
 #include "expand.h"
-#include "mapclient.h"
+#include "service.h"
+#include <uv.h>
 #include "senderstore.h"
 
 struct daemon;

@@ -31,7 +31,7 @@ struct map_peer {
 struct mapserver {
     struct local local;
     struct daemon *daemon;
-    struct mapclient *client; /* of the socketmaps that we ask */
+    struct mapsockets sockets; /* of the socketmaps that we ask */
     bool client_open;
     TAILQ_HEAD(, map_peer) peers;
     size_t peer_count;
@@ -111,7 +111,7 @@ static void
 end_closing(struct mapserver *server)
 {
     if (server->closing && server->asking == 0 && server->client_open) {
-        mapclient_close(server->client);
+        mapsockets_close(&server->sockets);
         server->client_open = false;
     }
 }
@@ -300,7 +300,7 @@ accept_one(struct mapserver *server)
     peer->server = server;
     peer->handles = 2;
     peer->query.daemon = server->daemon;
-    peer->query.client = server->client;
+    peer->query.client = server->sockets.client;
     peer->query.timer = &peer->timer;
     peer->query.on_answer = on_answer;
     TAILQ_INSERT_TAIL(&server->peers, peer, next);
@@ -363,7 +363,7 @@ mapserver_open(struct daemon *daemon, struct inherited *inherited,
         return NULL;
     }
     server->local.uv.handle.data = server;
-    server->client = mapclient_open(daemon);
+    mapsockets_open(&server->sockets, &daemon->loop);
     server->client_open = true;
     return server;
 }
@@ -399,7 +399,6 @@ mapserver_free(struct mapserver *server)
 {
     if (server == NULL)
         return;
-    mapclient_free(server->client);
     local_free(&server->local);
     free(server);
 }

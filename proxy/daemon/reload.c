@@ -83,7 +83,7 @@ succeeded(struct daemon *daemon)
     reload->succeeded = conf->loaded;
     put_in_force(daemon, conf);
     logsink_change(daemon->logsink, conf, &daemon->shared.log);
-    lookups_forget(daemon->lookups);
+    lookups_forget(daemon->lookups.lookups);
     senders_reopen(daemon->senders, conf);
     daemon_keep_secret(daemon);
     log_lines(daemon, LOG_LEVEL_WARNING, "config", &reload->warnings);

@@ -202,7 +202,8 @@ init(struct daemon *daemon, const struct cli *cli, struct conf *conf)
     reload_init(&daemon->reload, daemon);
     daemon->reload.succeeded = daemon->started;
     upstreams_init(&daemon->upstreams, daemon);
-    daemon->lookups = lookups_open(daemon);
+    maplookups_open(&daemon->lookups, &daemon->loop,
+                    stats_tables(daemon->stats));
     daemon_keep_secret(daemon);
     daemon->senders = senders_open(daemon, conf);
     uv_timer_init(loop, &daemon->retry);
@@ -226,7 +227,7 @@ end(struct daemon *daemon)
     listeners_close(daemon);
     if (daemon->serving)
         tick_close(daemon);
-    lookups_close(daemon->lookups);
+    maplookups_close(&daemon->lookups);
     mapserver_close(daemon->mapserver);
     http_close(daemon->http);
     stats_close(daemon->stats);
@@ -249,7 +250,6 @@ destroy(struct daemon *daemon)
     uv_run(&daemon->loop.uv, UV_RUN_DEFAULT);
     loop_free(&daemon->loop);
     logsink_free(daemon->logsink);
-    lookups_free(daemon->lookups);
     mapserver_free(daemon->mapserver);
     http_free(daemon->http);
     stats_free(daemon->stats);
