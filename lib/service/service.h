@@ -9,5 +9,6 @@
 
 #include "lookups.h"
 #include "mapclient.h"
+#include "mapserver.h"
 
 #endif

@@ -27,7 +27,9 @@ conn_init(struct conn *conn, enum conn_kind kind, struct loop *loop,
         uv_tcp_init(&loop->uv, &conn->uv.tcp);
     else
         uv_pipe_init(&loop->uv, &conn->uv.pipe, 0);
-    conn->uv.handle.data = conn;
+    uv_timer_init(&loop->uv, &conn->timer);
+    conn->uv.handle.data = conn->timer.data = conn;
+    conn->handles = 2;
 }
 
 bool
@@ -247,11 +249,31 @@ conn_is_quiet(const struct conn *conn)
 }
 
 static void
+on_time(uv_timer_t *timer)
+{
+    struct conn *conn = timer->data;
+
+    conn->events->on_time(conn);
+}
+
+void
+conn_timer(struct conn *conn, unsigned milliseconds)
+{
+    if (uv_is_closing(&conn->uv.handle))
+        return;
+    if (milliseconds == 0)
+        uv_timer_stop(&conn->timer);
+    else
+        uv_timer_start(&conn->timer, on_time, milliseconds, 0);
+}
+
+static void
 on_closed(uv_handle_t *handle)
 {
     struct conn *conn = handle->data;
 
-    conn->events->on_closed(conn);
+    if (--conn->handles == 0)
+        conn->events->on_closed(conn);
 }
 
 void
@@ -262,4 +284,5 @@ conn_close(struct conn *conn)
     buf_free(&conn->out);
     conn->reading = false;
     uv_close(&conn->uv.handle, on_closed);
+    uv_close((uv_handle_t *)&conn->timer, on_closed);
 }

@@ -1,6 +1,6 @@
 /*
- * One stream, TCP or unix: reads, writes that are collected and queued, and
- * what is still unsent, so that its owner can hold back.
+ * One stream, TCP or unix, and a timer: reads, writes that are collected and
+ * queued, and what is still unsent, so that its owner can hold back.
  *
  * What conn_write gets during one event goes out with one conn_flush at its
  * end: one segment for each group of replies or commands. Only large pieces
@@ -30,6 +30,7 @@ struct conn_events {
     /* A queued write is done, and little or nothing is left; or it failed
      * (conn->broken). Never called from within conn_write or conn_flush. */
     void (*on_sent)(struct conn *conn);
+    void (*on_time)(struct conn *conn); /* what conn_timer asked for */
     void (*on_closed)(struct conn *conn);
 };
 
@@ -40,9 +41,11 @@ struct conn {
         uv_tcp_t tcp;
         uv_pipe_t pipe;
     } uv;
+    uv_timer_t timer;
     const struct conn_events *events;
     struct loop *loop;
-    struct buf out; /* collected during this event */
+    unsigned handles; /* not closed yet: the stream and the timer */
+    struct buf out;   /* collected during this event */
     bool reading;
     bool ended;  /* on_ended was called */
     bool broken; /* a write failed */
@@ -81,6 +84,9 @@ bool conn_peer_present(const struct conn *conn);
 
 /* Nothing to read now: no octets, no EOF, no error? */
 bool conn_is_quiet(const struct conn *conn);
+
+/* on_time after so many milliseconds, once; 0: not at all. */
+void conn_timer(struct conn *conn, unsigned milliseconds);
 
 /* Closes at once; what is unsent is lost. on_closed follows. */
 void conn_close(struct conn *conn);

@@ -14,7 +14,7 @@
 #include "listener.h"
 #include "logsink.h"
 #include "maplookups.h"
-#include "mapserver.h"
+#include "maplisten.h"
 #include "notify.h"
 #include "reload.h"
 #include "senders.h"
@@ -37,7 +37,7 @@ struct daemon {
 
     struct upstreams upstreams;
     struct maplookups lookups;
-    struct mapserver *mapserver; /* NULL: off */
+    struct maplisten *maplisten; /* NULL: off */
     struct senders *senders;
     struct http *http; /* NULL: off */
     struct stats *stats;

@@ -16,12 +16,10 @@ enum {
 struct http_peer {
     struct conn conn; /* first: found by a cast */
     struct http *http;
-    uv_timer_t timer;
     uv_shutdown_t shutdown;
     struct buf input;
     bool answered;
     bool closed;
-    unsigned handles;
     TAILQ_ENTRY(http_peer) next; /* the oldest first */
 };
 
@@ -39,24 +37,10 @@ static void accept_one(struct http *http);
 /* ---- a connection ------------------------------------------------------- */
 
 static void
-release(struct http_peer *peer)
-{
-    if (--peer->handles != 0)
-        return;
-    buf_free(&peer->input);
-    free(peer);
-}
-
-static void
-on_timer_closed(uv_handle_t *handle)
-{
-    release(handle->data);
-}
-
-static void
 on_conn_closed(struct conn *conn)
 {
-    release((struct http_peer *)conn);
+    buf_free(&((struct http_peer *)conn)->input);
+    free(conn);
 }
 
 static void
@@ -70,15 +54,14 @@ close_peer(struct http_peer *peer)
     TAILQ_REMOVE(&http->peers, peer, next);
     http->peer_count--;
     conn_close(&peer->conn);
-    uv_close((uv_handle_t *)&peer->timer, on_timer_closed);
     if (http->waiting && !http->closing)
         accept_one(http);
 }
 
 static void
-on_patience_over(uv_timer_t *timer)
+on_time(struct conn *conn)
 {
-    close_peer(timer->data);
+    close_peer((struct http_peer *)conn);
 }
 
 /* What it still sends is read, so that no reset destroys our answer; its EOF
@@ -103,7 +86,7 @@ answer(struct http_peer *peer, enum status_request request, struct slice path,
     conn_write(&peer->conn, buf_slice(&out));
     conn_flush(&peer->conn);
     buf_free(&out);
-    uv_timer_start(&peer->timer, on_patience_over, PATIENCE, 0);
+    conn_timer(&peer->conn, PATIENCE);
     peer->shutdown.data = peer;
     if (peer->conn.broken ||
         uv_shutdown(&peer->shutdown, &peer->conn.uv.stream, on_shutdown) != 0)
@@ -148,6 +131,7 @@ static const struct conn_events events = {
     .on_octets = on_octets,
     .on_ended = on_ended,
     .on_sent = on_sent,
+    .on_time = on_time,
     .on_closed = on_conn_closed,
 };
 
@@ -164,17 +148,14 @@ accept_one(struct http *http)
     if (peer == NULL)
         return; /* until one of the others is done */
     conn_init(&peer->conn, http->local.kind, &http->daemon->loop, &events);
-    uv_timer_init(&http->daemon->loop.uv, &peer->timer);
-    peer->timer.data = peer;
     peer->http = http;
-    peer->handles = 2;
     TAILQ_INSERT_TAIL(&http->peers, peer, next);
     http->peer_count++;
     if (!local_accept(&http->local, &peer->conn)) {
         close_peer(peer);
         return;
     }
-    uv_timer_start(&peer->timer, on_patience_over, PATIENCE, 0);
+    conn_timer(&peer->conn, PATIENCE);
     conn_read(&peer->conn);
 }
 

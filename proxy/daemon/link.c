@@ -44,12 +44,10 @@ link_open(struct daemon *daemon, struct listener *listener, int fd,
     if (link == NULL)
         return false;
     conn_init(&link->client, listener->kind, &daemon->loop, &client_events);
-    uv_timer_init(&daemon->loop.uv, &link->timer);
-    link->timer.data = link;
     link->daemon = daemon;
     link->listener = listener;
     listener->active++;
-    link->pending = 2;
+    link->pending = 1;
     link->later.run = on_later;
     link->lookup.on_answer = on_looked_up;
     TAILQ_INIT(&link->upstreams);
@@ -134,6 +132,17 @@ on_client_sent(struct conn *conn)
 }
 
 static void
+on_client_time(struct conn *conn)
+{
+    struct link *link = (struct link *)conn;
+
+    if (link->state == LINK_OPEN)
+        link_on_deadline(link);
+    else
+        begin_close(link);
+}
+
+static void
 on_client_closed(struct conn *conn)
 {
     release_pending((struct link *)conn);
@@ -143,6 +152,7 @@ static const struct conn_events client_events = {
     .on_octets = on_client_octets,
     .on_ended = on_client_ended,
     .on_sent = on_client_sent,
+    .on_time = on_client_time,
     .on_closed = on_client_closed,
 };
 
@@ -247,12 +257,6 @@ drop_upstreams(struct link *link)
 }
 
 static void
-on_end_timer(uv_timer_t *timer)
-{
-    begin_close(timer->data);
-}
-
-static void
 on_shutdown(uv_shutdown_t *request, int status)
 {
     struct link *link = request->data;
@@ -266,7 +270,7 @@ on_shutdown(uv_shutdown_t *request, int status)
     /* To close with octets unread would send a reset, which may overtake the
      * reply that stands in the client's buffer. */
     link->state = LINK_LINGERING;
-    uv_timer_start(&link->timer, on_end_timer, LINGER_TIME, 0);
+    conn_timer(&link->client, LINGER_TIME);
 }
 
 void
@@ -286,14 +290,8 @@ link_finish(struct link *link)
         begin_close(link);
         return;
     }
-    uv_timer_start(&link->timer, on_end_timer, FLUSH_TIME, 0);
+    conn_timer(&link->client, FLUSH_TIME);
     conn_read(&link->client);
-}
-
-static void
-on_timer_closed(uv_handle_t *handle)
-{
-    release_pending(handle->data);
 }
 
 static void
@@ -305,7 +303,6 @@ begin_close(struct link *link)
     drop_upstreams(link);
     buf_free(&link->input);
     conn_close(&link->client);
-    uv_close((uv_handle_t *)&link->timer, on_timer_closed);
 }
 
 static void

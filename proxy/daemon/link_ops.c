@@ -145,18 +145,16 @@ op_upstream_quiet(void *ctx, unsigned outbound)
     return up != NULL && conn_is_quiet(&up->conn);
 }
 
-static void
-on_session_timer(uv_timer_t *timer)
+void
+link_on_deadline(struct link *link)
 {
-    struct link *link = timer->data;
-
-    if (link->state != LINK_OPEN || !link->deadline_set)
+    if (!link->deadline_set)
         return;
     /* The process may have been stopped for a while, and what we waited for
      * lies in the socket: the loop looks there before this fires again. */
     if (!link->deadline_due) {
         link->deadline_due = true;
-        uv_timer_start(&link->timer, on_session_timer, LATE_AGAIN, 0);
+        conn_timer(&link->client, LATE_AGAIN);
         return;
     }
     link->deadline_set = false;
@@ -173,10 +171,7 @@ op_deadline(void *ctx, unsigned milliseconds)
         return;
     link->deadline_due = false;
     link->deadline_set = milliseconds != 0;
-    if (milliseconds == 0)
-        uv_timer_stop(&link->timer);
-    else
-        uv_timer_start(&link->timer, on_session_timer, milliseconds, 0);
+    conn_timer(&link->client, milliseconds);
 }
 
 static void

@@ -29,7 +29,6 @@ struct link {
     struct buf input;   /* octets the session has not used yet; */
     size_t input_used;  /* of them, those that it has */
     struct slice fresh; /* of the read under way: not copied yet */
-    uv_timer_t timer;
     uv_shutdown_t shutdown;
     enum link_state state;
     unsigned pending; /* handles and jobs */
@@ -50,6 +49,7 @@ extern const struct upstream_user link_upstream_events;
 /* The session has not finished. */
 bool link_is_live(const struct link *link);
 
+void link_on_deadline(struct link *link);
 void link_settle(struct link *link);
 void link_settle_later(struct link *link); /* in this round of the loop */
 /* Keep what the session did not use of a read: the scratch is somebody

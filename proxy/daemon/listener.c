@@ -129,7 +129,7 @@ listeners_bind(struct daemon *daemon, struct buf *errors)
         if (!bind_one(listener, &inherited, errors))
             ok = false;
     }
-    daemon->mapserver = mapserver_open(daemon, &inherited, errors);
+    daemon->maplisten = maplisten_open(daemon, &inherited, errors);
     daemon->http = http_open(daemon, &inherited);
     ok = ok && errors->len == 0;
     inherited_free(&inherited, &unwanted);
@@ -299,7 +299,7 @@ listeners_listen(struct daemon *daemon, struct buf *errors)
         }
     }
     http_listen(daemon->http);
-    return mapserver_listen(daemon->mapserver, errors) && ok;
+    return maplisten_listen(daemon->maplisten, errors) && ok;
 }
 
 void

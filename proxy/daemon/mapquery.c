@@ -3,7 +3,6 @@
 #include "daemon.h"
 
 enum {
-    BUSY_TIME = 5,           /* ms until a locked table is tried again */
     QUERY_TIME = 20 * 1000,  /* ms; Postfix waits for 100 s */
     LONGEST_LOCAL_PART = 64, /* RFC 5321, 4.5.3.1.1 */
     DAY = 86400,
@@ -12,23 +11,6 @@ enum {
 static const struct smtp_path null_path;
 
 static void go_on(struct mapquery *query, const struct table_answer *answer);
-
-bool
-mapquery_name(struct slice text, enum map_name *name)
-{
-    static const struct slice names[] = {
-        [MAP_RECIPIENT] = SLICE("recipient"),
-        [MAP_FORWARD] = SLICE("forward"),
-        [MAP_REVERSE] = SLICE("reverse"),
-    };
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (slice_equal(text, names[i])) {
-            *name = (enum map_name)i;
-            return true;
-        }
-    return false;
-}
 
 /* ---- answers ----------------------------------------------------------- */
 
@@ -87,18 +69,17 @@ ask_table(struct mapquery *query, const struct table_query *table)
     mapclient_ask(query->client, &query->question, table, clock_ms());
 }
 
-static void
-on_busy_over(uv_timer_t *timer)
-{
-    go_on(timer->data, NULL);
-}
-
 /* postmap holds the lock of an LMDB file. */
 static void
 try_again(struct mapquery *query)
 {
-    query->timer->data = query;
-    uv_timer_start(query->timer, on_busy_over, BUSY_TIME, 0);
+    query->try_later(query);
+}
+
+void
+mapquery_try_again(struct mapquery *query)
+{
+    go_on(query, NULL);
 }
 
 static void

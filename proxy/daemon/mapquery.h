@@ -13,21 +13,17 @@
 
 struct daemon;
 
-enum map_name {
-    MAP_RECIPIENT,
-    MAP_FORWARD,
-    MAP_REVERSE,
+enum {
+    MAPQUERY_BUSY_TIME = 5 /* ms until a locked table is tried again */
 };
 
-/* "recipient", "forward" or "reverse"; false: none of them. */
-bool mapquery_name(struct slice text, enum map_name *name);
-
-/* Embedded in what the asker keeps. All zeroes but for daemon, client, timer
- * and on_answer before the first use. */
+/* Embedded in what the asker keeps. All zeroes but for daemon, client,
+ * try_later and on_answer before the first use. */
 struct mapquery {
     struct daemon *daemon;
     struct mapclient *client;
-    uv_timer_t *timer; /* the asker's; ours while a query runs */
+    /* mapquery_try_again is to be called MAPQUERY_BUSY_TIME later. */
+    void (*try_later)(struct mapquery *query);
     /* Once, also from within mapquery_start. reply: "OK x", "NOTFOUND "...;
      * it lives for the call. */
     void (*on_answer)(struct mapquery *query, struct slice reply);
@@ -57,5 +53,6 @@ struct mapquery {
 /* key is copied. */
 void mapquery_start(struct mapquery *query, enum map_name name,
                     struct slice key);
+void mapquery_try_again(struct mapquery *query);
 
 #endif

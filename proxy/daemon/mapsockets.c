@@ -58,6 +58,12 @@ on_sent(struct conn *conn)
 }
 
 static void
+on_conn_time(struct conn *conn)
+{
+    (void)conn; /* the client has one timer for all */
+}
+
+static void
 on_closed(struct conn *conn)
 {
     free(conn);
@@ -67,6 +73,7 @@ static const struct conn_events events = {
     .on_octets = on_octets,
     .on_ended = on_ended,
     .on_sent = on_sent,
+    .on_time = on_conn_time,
     .on_closed = on_closed,
 };
 

@@ -228,7 +228,7 @@ end(struct daemon *daemon)
     if (daemon->serving)
         tick_close(daemon);
     maplookups_close(&daemon->lookups);
-    mapserver_close(daemon->mapserver);
+    maplisten_close(daemon->maplisten);
     http_close(daemon->http);
     stats_close(daemon->stats);
     upstreams_abandon(&daemon->upstreams);
@@ -250,7 +250,7 @@ destroy(struct daemon *daemon)
     uv_run(&daemon->loop.uv, UV_RUN_DEFAULT);
     loop_free(&daemon->loop);
     logsink_free(daemon->logsink);
-    mapserver_free(daemon->mapserver);
+    maplisten_free(daemon->maplisten);
     http_free(daemon->http);
     stats_free(daemon->stats);
     senders_close(daemon->senders);

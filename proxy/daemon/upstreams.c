@@ -15,7 +15,6 @@ enum {
 static const struct conn_events events;
 
 static void on_connected(uv_connect_t *request, int status);
-static void on_timer(uv_timer_t *timer);
 
 void
 upstreams_init(struct upstreams *pool, struct daemon *daemon)
@@ -67,7 +66,7 @@ take_from_idle(struct upstream *up)
 {
     TAILQ_REMOVE(&up->pool->idle, up, among);
     up->pool->idle_count--;
-    uv_timer_stop(&up->timer);
+    conn_timer(&up->conn, 0);
 }
 
 static bool
@@ -124,10 +123,7 @@ dial_new(struct upstreams *pool, const struct conf *conf)
     int error;
 
     conn_init(&up->conn, dial_kind(address), loop, &events);
-    uv_timer_init(&loop->uv, &up->timer);
-    up->timer.data = up;
     up->connect.data = up;
-    up->handles = 2;
     up->pool = pool;
     up->state = UPSTREAM_CONNECTING;
     if (address->text.len < sizeof(up->address))
@@ -140,7 +136,7 @@ dial_new(struct upstreams *pool, const struct conf *conf)
         up->notice = UPSTREAM_FAILED;
         contacted(pool, false);
     } else {
-        uv_timer_start(&up->timer, on_timer, conf->upstream.connect_timeout, 0);
+        conn_timer(&up->conn, conf->upstream.connect_timeout);
     }
     return up;
 }
@@ -153,7 +149,7 @@ take_spare(struct upstream *up)
         return NULL;
     take_from_spare(up);
     if (up->state == UPSTREAM_SPARE) {
-        uv_timer_stop(&up->timer);
+        conn_timer(&up->conn, 0);
         up->state = UPSTREAM_OPEN;
         up->notice = UPSTREAM_GREETS;
         conn_read(&up->conn);
@@ -221,7 +217,7 @@ keep_spare(struct upstream *up)
 {
     conn_hold(&up->conn);
     up->state = UPSTREAM_SPARE;
-    uv_timer_start(&up->timer, on_timer, up->keep_for, 0);
+    conn_timer(&up->conn, up->keep_for);
 }
 
 static void
@@ -237,7 +233,7 @@ on_connected(uv_connect_t *request, int status)
              status == UV_ETIMEDOUT ? RELAY_LOST_TIMEOUT : RELAY_LOST_REFUSED);
         return;
     }
-    uv_timer_stop(&up->timer);
+    conn_timer(&up->conn, 0);
     conn_no_delay(&up->conn);
     if (up->spare) {
         keep_spare(up);
@@ -249,9 +245,9 @@ on_connected(uv_connect_t *request, int status)
 }
 
 static void
-on_timer(uv_timer_t *timer)
+on_timer(struct conn *conn)
 {
-    struct upstream *up = timer->data;
+    struct upstream *up = (struct upstream *)conn;
 
     switch (up->state) {
     case UPSTREAM_CONNECTING:
@@ -311,8 +307,8 @@ static void
 notice_broken(struct upstream *up)
 {
     if (up->conn.broken && up->state == UPSTREAM_OPEN &&
-        !uv_is_active((uv_handle_t *)&up->timer))
-        uv_timer_start(&up->timer, on_timer, BROKEN_TIME, 0);
+        !uv_is_active((uv_handle_t *)&up->conn.timer))
+        conn_timer(&up->conn, BROKEN_TIME);
 }
 
 static void
@@ -335,22 +331,9 @@ upstream_flush(struct upstream *up)
 /* ---- giving it back ---------------------------------------------------- */
 
 static void
-on_handle_closed(struct upstream *up)
-{
-    if (--up->handles == 0)
-        free(up);
-}
-
-static void
 on_conn_closed(struct conn *conn)
 {
-    on_handle_closed((struct upstream *)conn);
-}
-
-static void
-on_timer_closed(uv_handle_t *handle)
-{
-    on_handle_closed(handle->data);
+    free(conn);
 }
 
 void
@@ -369,7 +352,6 @@ upstream_drop(struct upstream *up)
     TAILQ_REMOVE(&pool->all, up, all);
     pool->count--;
     conn_close(&up->conn);
-    uv_close((uv_handle_t *)&up->timer, on_timer_closed);
     listeners_wake(pool->daemon);
 }
 
@@ -390,7 +372,7 @@ upstream_quit(struct upstream *up)
     conn_flush(&up->conn);
     /* Upstream closes first, so that the port is not ours in TIME_WAIT. */
     conn_read(&up->conn);
-    uv_timer_start(&up->timer, on_timer, LEAVE_TIME, 0);
+    conn_timer(&up->conn, LEAVE_TIME);
 }
 
 /* In the place of one that waits for its greeting. */
@@ -453,7 +435,7 @@ upstream_release(struct upstream *up, const struct smtp_ehlo *ehlo,
     up->state = UPSTREAM_IDLE;
     TAILQ_INSERT_HEAD(&pool->idle, up, among);
     pool->idle_count++;
-    uv_timer_start(&up->timer, on_timer, idle_timeout, 0);
+    conn_timer(&up->conn, idle_timeout);
 }
 
 void
@@ -492,5 +474,6 @@ static const struct conn_events events = {
     .on_octets = on_octets,
     .on_ended = on_ended,
     .on_sent = on_sent,
+    .on_time = on_timer,
     .on_closed = on_conn_closed,
 };

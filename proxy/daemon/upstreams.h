@@ -57,7 +57,6 @@ enum {
 
 struct upstream {
     struct conn conn;
-    uv_timer_t timer;
     uv_connect_t connect;
     struct upstreams *pool;
     const struct upstream_user *user; /* NULL: nobody's */
@@ -69,7 +68,6 @@ struct upstream {
     bool waits;         /* in the list of those that wait for a greeting */
     bool spare;         /* in the list of those */
     unsigned keep_for;  /* as spare, ms */
-    unsigned handles;   /* not yet closed */
     struct smtp_ehlo known;
     char address[UPSTREAM_ADDRESS_MAX]; /* empty: too long, never reused */
     TAILQ_ENTRY(upstream) all;
