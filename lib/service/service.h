@@ -10,5 +10,6 @@
 #include "lookups.h"
 #include "mapclient.h"
 #include "mapserver.h"
+#include "pool.h"
 
 #endif

@@ -179,7 +179,7 @@ on_upstream_lost(struct upstream *up, enum relay_lost how)
 {
     struct link *link = up->owner;
 
-    TAILQ_REMOVE(&link->upstreams, up, among);
+    TAILQ_REMOVE(&link->upstreams, up, of_user);
     relay_on_upstream_lost(link->session, up->outbound, how, clock_now());
     link_settle(link);
 }
@@ -195,8 +195,8 @@ on_upstream_handed(struct upstream *up, struct upstream *free)
 {
     struct link *link = up->owner;
 
-    TAILQ_REMOVE(&link->upstreams, up, among);
-    TAILQ_INSERT_TAIL(&link->upstreams, free, among);
+    TAILQ_REMOVE(&link->upstreams, up, of_user);
+    TAILQ_INSERT_TAIL(&link->upstreams, free, of_user);
     link_settle_later(link);
 }
 
@@ -251,8 +251,8 @@ drop_upstreams(struct link *link)
     struct upstream *up;
 
     while ((up = TAILQ_FIRST(&link->upstreams)) != NULL) {
-        TAILQ_REMOVE(&link->upstreams, up, among);
-        upstream_drop(up);
+        TAILQ_REMOVE(&link->upstreams, up, of_user);
+        pool_drop(up);
     }
 }
 

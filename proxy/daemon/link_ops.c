@@ -11,7 +11,7 @@ find_upstream(struct link *link, unsigned outbound)
     struct upstream *up;
 
     for (up = TAILQ_FIRST(&link->upstreams); up != NULL;
-         up = TAILQ_NEXT(up, among))
+         up = TAILQ_NEXT(up, of_user))
         if (up->outbound == outbound)
             return up;
     return NULL;
@@ -24,7 +24,7 @@ detach_upstream(struct link *link, unsigned outbound)
     struct upstream *up = find_upstream(link, outbound);
 
     if (up != NULL)
-        TAILQ_REMOVE(&link->upstreams, up, among);
+        TAILQ_REMOVE(&link->upstreams, up, of_user);
     return up;
 }
 
@@ -47,10 +47,13 @@ op_dial(void *ctx, unsigned outbound, enum relay_dial how)
     struct link *link = ctx;
     struct upstream *up;
 
-    up = upstreams_dial(&link->daemon->upstreams, link->conf, how,
-                        &link_upstream_events, link);
-    up->outbound = outbound;
-    TAILQ_INSERT_TAIL(&link->upstreams, up, among);
+    struct pool_wish wish = { .how = how,
+                              .user = &link_upstream_events,
+                              .owner = link,
+                              .outbound = outbound };
+
+    up = upstreams_dial(&link->daemon->upstreams, link->conf, &wish);
+    TAILQ_INSERT_TAIL(&link->upstreams, up, of_user);
 }
 
 static void
@@ -59,10 +62,8 @@ op_to_upstream(void *ctx, unsigned outbound, struct slice octets)
     struct link *link = ctx;
     struct upstream *up = find_upstream(link, outbound);
 
-    if (up == NULL || up->state != UPSTREAM_OPEN)
-        return;
-    up->owes_writable = true;
-    conn_write(&up->conn, octets);
+    if (up != NULL)
+        upstream_write(up, octets);
 }
 
 static size_t
@@ -71,12 +72,7 @@ op_file_to_upstream(void *ctx, unsigned outbound, int fd, uint64_t offset,
 {
     struct upstream *up = find_upstream(ctx, outbound);
 
-    if (up == NULL || up->state != UPSTREAM_OPEN)
-        return 0;
-    size_t sent = conn_send_file(&up->conn, fd, offset, length);
-    if (sent != 0)
-        up->owes_writable = true;
-    return sent;
+    return up == NULL ? 0 : upstream_send_file(up, fd, offset, length);
 }
 
 static void
@@ -85,7 +81,7 @@ op_drop(void *ctx, unsigned outbound)
     struct upstream *up = detach_upstream(ctx, outbound);
 
     if (up != NULL)
-        upstream_drop(up);
+        pool_drop(up);
 }
 
 static void
@@ -97,7 +93,7 @@ op_release(void *ctx, unsigned outbound, const struct smtp_ehlo *ehlo)
     if (up == NULL)
         return;
     upstream_flush(up);
-    upstream_release(up, ehlo, link->conf->upstream.idle_timeout);
+    pool_release(up, ehlo, link->conf->upstream.idle_timeout);
 }
 
 static void
@@ -142,7 +138,7 @@ op_upstream_quiet(void *ctx, unsigned outbound)
 {
     const struct upstream *up = find_upstream(ctx, outbound);
 
-    return up != NULL && conn_is_quiet(&up->conn);
+    return up != NULL && upstream_is_quiet(up);
 }
 
 void

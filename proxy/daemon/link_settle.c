@@ -14,7 +14,7 @@ deliver_notices(struct link *link)
     struct upstream *up = TAILQ_FIRST(&link->upstreams);
 
     while (up != NULL && up->notice == UPSTREAM_NOTHING)
-        up = TAILQ_NEXT(up, among);
+        up = TAILQ_NEXT(up, of_user);
     if (up == NULL)
         return false;
 
@@ -32,8 +32,8 @@ deliver_notices(struct link *link)
         relay_on_upstream_open(link->session, outbound, NULL, clock_now());
         break;
     case UPSTREAM_FAILED:
-        TAILQ_REMOVE(&link->upstreams, up, among);
-        upstream_drop(up);
+        TAILQ_REMOVE(&link->upstreams, up, of_user);
+        pool_drop(up);
         relay_on_upstream_lost(link->session, outbound, RELAY_LOST_REFUSED,
                                clock_now());
         break;
@@ -48,10 +48,9 @@ deliver_writable(struct link *link)
     struct upstream *up;
 
     for (up = TAILQ_FIRST(&link->upstreams); up != NULL;
-         up = TAILQ_NEXT(up, among)) {
+         up = TAILQ_NEXT(up, of_user)) {
         upstream_flush(up);
-        if (up->owes_writable && !up->conn.broken &&
-            conn_unsent(&up->conn) <= CONN_LOW) {
+        if (up->owes_writable && upstream_is_writable(up)) {
             up->owes_writable = false;
             relay_on_writable(link->session, up->outbound, clock_now());
             return true;

@@ -33,7 +33,7 @@ finish(struct probe *probe)
     void (*on_done)(struct daemon *) = probe->on_done;
 
     if (probe->up != NULL)
-        upstream_quit(probe->up);
+        pool_quit(probe->up);
     end(probe);
     on_done(daemon);
 }
@@ -57,7 +57,7 @@ on_octets(struct upstream *up, struct slice octets)
     enum smtp_client_event event =
         smtp_client_take(&probe->client, &octets, &out, &step, &reply);
 
-    conn_write(&up->conn, buf_slice(&out));
+    upstream_write(up, buf_slice(&out));
     buf_free(&out);
     upstream_flush(up);
     switch (event) {
@@ -68,14 +68,14 @@ on_octets(struct upstream *up, struct slice octets)
         shared->upstream_seen = true;
         break;
     case SMTP_CLIENT_REFUSED:
-        probe->daemon->upstreams.up = false;
+        probe->daemon->upstreams.pool.up = false;
         loop_log(&probe->daemon->loop, LOG_LEVEL_WARNING,
                  "upstream refused the probe: %u %.*s", reply.code,
                  SLICE_ARG(reply.text));
         break;
     case SMTP_CLIENT_REPLY:
     case SMTP_CLIENT_BAD:
-        probe->daemon->upstreams.up = false;
+        probe->daemon->upstreams.pool.up = false;
         loop_log(&probe->daemon->loop, LOG_LEVEL_WARNING,
                  "upstream's greeting was not understood");
         break;
@@ -122,7 +122,7 @@ on_timer(uv_timer_t *timer)
                  "upstream %.*s did not answer the probe in time",
                  SLICE_ARG(probe->conf->upstream.address.text));
     /* That it accepts connections is not enough. */
-    probe->daemon->upstreams.up = false;
+    probe->daemon->upstreams.pool.up = false;
     finish(probe);
 }
 
@@ -138,10 +138,12 @@ probe_start(struct daemon *daemon, unsigned limit,
     daemon->probe = probe;
     uv_timer_init(&daemon->loop.uv, &probe->timer);
     probe->timer.data = probe;
-    probe->up = upstreams_dial(&daemon->upstreams, probe->conf,
-                               RELAY_DIAL_FRESH, &user, probe);
+    struct pool_wish wish = { .how = RELAY_DIAL_FRESH,
+                              .user = &user,
+                              .owner = probe };
+    probe->up = upstreams_dial(&daemon->upstreams, probe->conf, &wish);
     if (probe->up->notice == UPSTREAM_FAILED) {
-        upstream_drop(probe->up);
+        pool_drop(probe->up);
         probe->up = NULL;
         limit = 0;
     }
@@ -156,6 +158,6 @@ probe_stop(struct daemon *daemon)
     if (probe == NULL)
         return;
     if (probe->up != NULL)
-        upstream_drop(probe->up);
+        pool_drop(probe->up);
     end(probe);
 }

@@ -133,9 +133,8 @@ descriptors_measure(struct descriptors *descriptors)
 static bool
 suffice(const struct daemon *daemon)
 {
-    const struct upstreams *pool = &daemon->upstreams;
     size_t idle =
-        pool->count - pool->used_count + daemon->shared.spool.files.count;
+        pool_unused(&daemon->upstreams.pool) + daemon->shared.spool.files.count;
 
     return daemon->descriptors.base + EACH * (daemon->link_count + 1) + idle <=
            daemon->descriptors.limit;
@@ -146,7 +145,7 @@ descriptors_suffice(struct daemon *daemon)
 {
     if (suffice(daemon))
         return true;
-    upstreams_shed(&daemon->upstreams);
+    pool_shed(&daemon->upstreams.pool);
     spool_files_drop(&daemon->shared.spool.files);
     return suffice(daemon);
 }

@@ -57,7 +57,7 @@ put_in_force(struct daemon *daemon, struct conf *conf)
     daemon->shared.spool.limit = conf->limits.spool_total;
     if (!slice_equal(before->upstream.address.text,
                      conf->upstream.address.text))
-        upstreams_empty(&daemon->upstreams);
+        pool_empty(&daemon->upstreams.pool);
     free_retired(reload);
 }
 

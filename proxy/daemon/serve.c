@@ -41,7 +41,7 @@ stop(struct daemon *daemon, const char *why)
              daemon->link_count, link_busy_count(daemon));
     listeners_close(daemon);
     probe_stop(daemon);
-    upstreams_empty(&daemon->upstreams);
+    pool_stop(&daemon->upstreams.pool);
     uv_timer_start(&daemon->drain, on_drain_over, daemon->conf->timeouts.drain,
                    0);
     link_drain_all(daemon);
@@ -185,6 +185,12 @@ daemon_keep_secret(struct daemon *daemon)
 }
 
 static void
+on_room(void *ctx)
+{
+    listeners_wake(ctx);
+}
+
+static void
 init(struct daemon *daemon, const struct cli *cli, struct conf *conf)
 {
     uv_loop_t *loop = &daemon->loop.uv;
@@ -201,7 +207,9 @@ init(struct daemon *daemon, const struct cli *cli, struct conf *conf)
     notify_open(&daemon->notify, loop);
     reload_init(&daemon->reload, daemon);
     daemon->reload.succeeded = daemon->started;
-    upstreams_init(&daemon->upstreams, daemon);
+    upstreams_init(&daemon->upstreams, &daemon->loop);
+    daemon->upstreams.on_room = on_room;
+    daemon->upstreams.ctx = daemon;
     maplookups_open(&daemon->lookups, &daemon->loop,
                     stats_tables(daemon->stats));
     daemon_keep_secret(daemon);
@@ -231,7 +239,7 @@ end(struct daemon *daemon)
     maplisten_close(daemon->maplisten);
     http_close(daemon->http);
     stats_close(daemon->stats);
-    upstreams_abandon(&daemon->upstreams);
+    pool_abandon(&daemon->upstreams.pool);
     loop_close(&daemon->loop);
     notify_close(&daemon->notify);
     uv_close((uv_handle_t *)&daemon->retry, NULL);

@@ -103,7 +103,7 @@ on_timer(uv_timer_t *timer)
 
     http_wake(daemon->http);
     if (daemon->stopping || daemon->probe != NULL ||
-        now - daemon->upstreams.contacted < PROBE_AFTER ||
+        now - daemon->upstreams.pool.contacted < PROBE_AFTER ||
         now - stats->probed < PROBE_AFTER || !descriptors_suffice(daemon))
         return;
     stats->probed = now;
@@ -394,7 +394,7 @@ stats_view(struct stats *stats, struct arena *arena, struct status_view *view)
 {
     const struct daemon *daemon = stats->daemon;
     const struct conf *conf = daemon->conf;
-    const struct upstreams *pool = &daemon->upstreams;
+    const struct pool *pool = &daemon->upstreams.pool;
     struct relay_time now = clock_now();
 
     *view = (struct status_view){

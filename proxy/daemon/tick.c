@@ -84,7 +84,7 @@ put_aliases(const struct daemon *daemon, struct buf *out)
 void
 tick_status(struct daemon *daemon, double rate, struct buf *out)
 {
-    const struct upstreams *pool = &daemon->upstreams;
+    const struct pool *pool = &daemon->upstreams.pool;
 
     put_number(out, daemon->link_count);
     buf_printf(out, " sessions, %.1f msg/s, upstream %s, ", rate,
