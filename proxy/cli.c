@@ -173,8 +173,7 @@ ask_postfix(const char *path, struct buf *answer)
     argv[2] = buf_cstr(&directory);
     for (size_t i = 0; i < CONF_POSTFIX_NAMES; i++)
         argv[5 + i] = conf_postfix_names[i];
-    if (directory.len != 0 && stat(argv[2], &st) == 0 &&
-        S_ISDIR(st.st_mode)) {
+    if (directory.len != 0 && stat(argv[2], &st) == 0 && S_ISDIR(st.st_mode)) {
         cli_settle_main_cf(argv[2]);
         ok = cli_run_within(argv, POSTCONF_MS, CLI_RUN_QUIET, answer) == 0;
     }

@@ -8,7 +8,6 @@
  */
 #include "build.h"
 
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -132,7 +132,7 @@ stats_open(struct daemon *daemon)
     tablestats_attach(stats->tables, daemon->conf);
     stats->message_octets =
         (struct status_histogram){ .bounds = status_octets_bounds,
-                                  .bound_count = status_octets_bound_count };
+                                   .bound_count = status_octets_bound_count };
     uv_timer_init(&daemon->loop.uv, &stats->timer);
     stats->timer.data = stats;
     daemon->shared.on_transaction = on_transaction;

@@ -212,8 +212,8 @@ static void
 bounded(void **state)
 {
     static const char *const units[] = {
-        "(",      "(x",    ")",   "\"",      "<",        "=?",
-        "=?a?q?", "a@b.c", ".",   "@",       "\\",       "From:\r\n",
+        "(",      "(x",    ")",   "\"",      "<",         "=?",
+        "=?a?q?", "a@b.c", ".",   "@",       "\\",        "From:\r\n",
         "\xc3",   "\xff.", "(()", "=?a?b?x", "=?a?q?\?=", "=?a?q?=40?= \t"
     };
 
