@@ -53,6 +53,19 @@ log_begin(struct log_line *line, const struct log_sink *sink,
         buf_append(&line->text, id);
         buf_puts(&line->text, ": ");
     }
+    line->id_length = line->text.len;
+}
+
+struct slice
+log_said(const struct log_line *line)
+{
+    struct slice said = slice_tail(buf_slice(&line->text), line->id_length);
+
+    if (line->format == LOG_FORMAT_TEXT)
+        return said;
+    if (slice_starts_nocase(said, SLICE_OF(", "))) /* after the id */
+        said = slice_tail(said, 2);
+    return slice_head(said, said.len - 1);
 }
 
 static void
@@ -224,7 +237,7 @@ log_end(struct log_line *line, const struct log_sink *sink)
     if (line->format == LOG_FORMAT_JSON)
         buf_putc(&line->text, '}');
     if (line->level <= sink->level && sink->write != NULL)
-        sink->write(sink->ctx, line->level, buf_slice(&line->text));
+        sink->write(sink->ctx, line);
     buf_free(&line->text);
 }
 
@@ -242,6 +255,7 @@ log_message(const struct log_sink *sink, enum log_level level, struct slice id,
     buf_vprintf(&text, format, args);
     va_end(args);
     log_begin(&line, sink, level, id);
+    line.kind = LOG_SENTENCE;
     if (line.format == LOG_FORMAT_JSON) {
         put_key(&line, "message");
         put_json_string(&line, buf_slice(&text), room(&line) - 3);

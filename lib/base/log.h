@@ -23,20 +23,25 @@ enum log_format {
     LOG_FORMAT_JSON
 };
 
-struct log_sink {
-    void (*write)(void *ctx, enum log_level level, struct slice line);
-    void *ctx;
-    enum log_level level; /* what is less important is not built at all */
-    enum log_format format;
-};
-
 struct log_line {
     struct buf text;
     enum log_format format;
     enum log_level level;
     size_t kept; /* octets of the line that are for its tail */
+    enum {
+        LOG_RECORD,  /* keys and values: what became of something */
+        LOG_SENTENCE /* log_message */
+    } kind;
+    size_t id_length; /* octets of text that name the session */
     bool empty;
     bool cut; /* a list has been */
+};
+
+struct log_sink {
+    void (*write)(void *ctx, const struct log_line *line);
+    void *ctx;
+    enum log_level level; /* what is less important is not built at all */
+    enum log_format format;
 };
 
 /* id may be empty: a line that belongs to no session. */
@@ -72,6 +77,10 @@ void log_append_tail(struct log_line *line, struct log_line *tail);
 
 /* Hands the line to the sink and frees it. */
 void log_end(struct log_line *line, const struct log_sink *sink);
+
+/* What a line says whichever session it is about: without the id; json:
+ * without the braces. */
+struct slice log_said(const struct log_line *line);
 
 /* One sentence; json: {"message": "..."}. */
 void log_message(const struct log_sink *sink, enum log_level level,

@@ -7,6 +7,7 @@
 #ifndef ONWARD_SERVICE_H
 #define ONWARD_SERVICE_H
 
+#include "logqueue.h"
 #include "lookups.h"
 #include "mapclient.h"
 #include "mapserver.h"

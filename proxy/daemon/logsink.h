@@ -1,11 +1,6 @@
 /*
- * Log lines of the whole process: a bounded queue before a target, so that a
- * log that blocks or is gone never blocks mail. What does not fit is dropped
- * and counted, and the count is logged once lines go through again.
- *
- * Lines of trouble (warnings and errors that are not the summary of a
- * transaction, which is recognized by its status=) are written once a minute;
- * how often they came again is said at the end of that minute.
+ * Log lines of the whole process: the queue (lib/service/logqueue.h) with its
+ * target and its timer.
  */
 #ifndef ONWARD_LOGSINK_H
 #define ONWARD_LOGSINK_H

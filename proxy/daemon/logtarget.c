@@ -264,18 +264,18 @@ logtarget_dress(const struct logtarget *target, enum log_level level,
 
 /* ---- writing ----------------------------------------------------------- */
 
-enum logtarget_result
+enum logqueue_result
 logtarget_write(struct logtarget *target, struct slice octets, size_t *gone)
 {
     ssize_t count;
 
     *gone = 0;
     if (target->fd < 0)
-        return LOGTARGET_GONE;
+        return LOGQUEUE_GONE;
     if (target->may_block) {
         struct pollfd room = { .fd = target->fd, .events = POLLOUT };
         if (poll(&room, 1, 0) != 1 || (room.revents & POLLOUT) == 0)
-            return LOGTARGET_AGAIN;
+            return LOGQUEUE_AGAIN;
         /* A pipe that is writable takes this much without blocking. */
         octets = slice_head(octets, PIPE_BUF);
     }
@@ -286,21 +286,21 @@ logtarget_write(struct logtarget *target, struct slice octets, size_t *gone)
     } while (count < 0 && errno == EINTR);
     if (count >= 0) {
         *gone = (size_t)count;
-        return LOGTARGET_DONE;
+        return LOGQUEUE_DONE;
     }
     switch (errno) {
     case EAGAIN:
     case ENOBUFS:
-        return LOGTARGET_AGAIN;
+        return LOGQUEUE_AGAIN;
     case ECONNREFUSED:
     case ECONNRESET:
     case ENOTCONN:
     case EPIPE:
         return target->kind == LOGTARGET_JOURNAL ||
                        target->kind == LOGTARGET_SYSLOG
-                   ? LOGTARGET_GONE
-                   : LOGTARGET_NEVER;
+                   ? LOGQUEUE_GONE
+                   : LOGQUEUE_REFUSED;
     default:
-        return LOGTARGET_NEVER;
+        return LOGQUEUE_REFUSED;
     }
 }

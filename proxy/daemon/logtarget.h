@@ -5,7 +5,7 @@
 #ifndef ONWARD_LOGTARGET_H
 #define ONWARD_LOGTARGET_H
 
-#include "conf.h"
+#include "service.h"
 
 enum logtarget_kind {
     LOGTARGET_JOURNAL,
@@ -23,13 +23,6 @@ struct logtarget {
     struct buf path;
 };
 
-enum logtarget_result {
-    LOGTARGET_DONE,  /* *gone octets were taken; for datagrams all */
-    LOGTARGET_AGAIN, /* later */
-    LOGTARGET_GONE,  /* the other side is not there: connect again */
-    LOGTARGET_NEVER, /* this line cannot be written */
-};
-
 /* Resolves "auto" and connects. False: not connected now (errno). */
 bool logtarget_open(struct logtarget *target, enum conf_log_target wanted,
                     struct slice file);
@@ -41,7 +34,7 @@ void logtarget_dress(const struct logtarget *target, enum log_level level,
                      enum log_format format, struct slice line,
                      struct buf *out);
 
-enum logtarget_result logtarget_write(struct logtarget *target,
-                                      struct slice octets, size_t *gone);
+enum logqueue_result logtarget_write(struct logtarget *target,
+                                     struct slice octets, size_t *gone);
 
 #endif

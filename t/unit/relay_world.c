@@ -147,12 +147,11 @@ static const struct relay_ops ops = {
 };
 
 static void
-log_write(void *ctx, enum log_level level, struct slice line)
+log_write(void *ctx, const struct log_line *line)
 {
     struct world *world = ctx;
 
-    (void)level;
-    buf_append(&world->log, line);
+    buf_append(&world->log, buf_slice(&line->text));
     buf_putc(&world->log, '\n');
 }
 

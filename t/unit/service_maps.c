@@ -64,10 +64,9 @@ static const struct mapclient_ops ops = {
 };
 
 static void
-write_line(void *ctx, enum log_level level, struct slice line)
+write_line(void *ctx, const struct log_line *line)
 {
-    (void)line;
-    if (level == LOG_LEVEL_WARNING)
+    if (line->level == LOG_LEVEL_WARNING)
         ((struct maps *)ctx)->warnings++;
 }
 
