@@ -17,20 +17,82 @@ enum {
 void
 cli_error(const char *format, ...)
 {
+    struct buf text = { 0 };
     va_list args;
 
-    fputs("onward: ", stderr);
+    buf_puts(&text, "onward: ");
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    buf_vprintf(&text, format, args);
     va_end(args);
-    fputc('\n', stderr);
+    buf_putc(&text, '\n');
+    cli_print(stderr, buf_slice(&text));
+    buf_free(&text);
 }
 
-void
-cli_print(FILE *file, struct slice octets)
+static void
+write_octets(FILE *file, struct slice octets)
 {
     if (octets.len != 0)
         fwrite(octets.ptr, 1, octets.len, file);
+}
+
+void
+cli_show(struct buf *out, enum log_escape how, struct slice text)
+{
+    while (text.len != 0) {
+        size_t n = utf8_shown_length(text);
+        bool ends_line = text.ptr[0] == '\n' || text.ptr[0] == '\t' ||
+                         slice_starts_nocase(text, SLICE_OF("\r\n"));
+        if (n != 0 || ends_line) {
+            n = n != 0 ? n : 1;
+            buf_append(out, slice_head(text, n));
+        } else {
+            n = utf8_length(text) != 0 ? utf8_length(text) : 1;
+            log_escape(out, how, slice_head(text, n), SIZE_MAX);
+        }
+        text = slice_tail(text, n);
+    }
+}
+
+void
+cli_print(FILE *file, struct slice text)
+{
+    struct buf shown = { 0 };
+
+    if (!isatty(fileno(file))) {
+        write_octets(file, text);
+        return;
+    }
+    cli_show(&shown, LOG_ESCAPE_TEXT, text);
+    write_octets(file, buf_slice(&shown));
+    buf_free(&shown);
+}
+
+void
+cli_say(const char *format, ...)
+{
+    struct buf text = { 0 };
+    va_list args;
+
+    va_start(args, format);
+    buf_vprintf(&text, format, args);
+    va_end(args);
+    cli_print(stdout, buf_slice(&text));
+    buf_free(&text);
+}
+
+void
+cli_print_word(FILE *file, struct slice word)
+{
+    struct buf shown = { 0 };
+
+    if (!isatty(fileno(file))) {
+        write_octets(file, word);
+        return;
+    }
+    log_escape_text(&shown, word);
+    write_octets(file, buf_slice(&shown));
+    buf_free(&shown);
 }
 
 void

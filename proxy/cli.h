@@ -56,8 +56,18 @@ struct conf *cli_load(const struct cli *cli);
 struct conf *cli_load_with(const struct cli *cli, struct conf *before,
                            struct buf *errors, struct buf *warnings);
 
-/* Octets as they are; none at all may have no address. */
-void cli_print(FILE *file, struct slice octets);
+/* Octets as they are; on a terminal control and format characters are escaped,
+ * but for the ends of lines and tabs: others wrote what is printed. */
+void cli_print(FILE *file, struct slice text);
+
+/* cli_print to standard output. */
+void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* cli_print for a part of a line, where an end of line is escaped as well. */
+void cli_print_word(FILE *file, struct slice word);
+
+/* What cli_print shows on a terminal, or the same for JSON text. */
+void cli_show(struct buf *out, enum log_escape how, struct slice text);
 
 /*
  * Before postconf is asked about a configuration directory: waits until its

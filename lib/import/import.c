@@ -13,15 +13,21 @@ import_result_free(struct import_result *result)
 void
 import_note(struct import_result *result, const char *format, ...)
 {
-    size_t start = result->notes.len;
+    struct buf text = { 0 };
     va_list args;
 
     va_start(args, format);
-    buf_vprintf(&result->notes, format, args);
+    buf_vprintf(&text, format, args);
     va_end(args);
-    for (size_t i = start; i < result->notes.len; i++)
-        if (ascii_is_control(result->notes.ptr[i]))
-            result->notes.ptr[i] = '?';
+    for (struct slice rest = buf_slice(&text); rest.len != 0;) {
+        size_t n = utf8_shown_length(rest);
+        if (n != 0)
+            buf_append(&result->notes, slice_head(rest, n));
+        else
+            buf_putc(&result->notes, '?');
+        rest = slice_tail(rest, n != 0 ? n : 1);
+    }
+    buf_free(&text);
     buf_putc(&result->notes, '\n');
 }
 
@@ -29,16 +35,16 @@ void
 import_string(struct buf *out, struct slice text)
 {
     buf_putc(out, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (c == '"' || c == '\\') {
+    while (text.len != 0) {
+        size_t shown = utf8_shown_length(text);
+        size_t n = shown != 0 ? shown : 1;
+        if (text.ptr[0] == '"' || text.ptr[0] == '\\')
             buf_putc(out, '\\');
-            buf_putc(out, c);
-        } else if (ascii_is_control(c)) {
-            buf_printf(out, "\\x%02x", (unsigned)(unsigned char)c);
-        } else {
-            buf_putc(out, c);
-        }
+        if (shown != 0)
+            buf_append(out, slice_head(text, n));
+        else
+            buf_printf(out, "\\x%02x", (unsigned)(unsigned char)text.ptr[0]);
+        text = slice_tail(text, n);
     }
     buf_putc(out, '"');
 }

@@ -148,14 +148,15 @@ print_verdict(const struct dkim_verdict *verdict)
 {
     const struct dkim_key *key = verdict->key;
 
-    printf("%.*s %.*s %s: %s", SLICE_ARG(key->domain), SLICE_ARG(key->selector),
-           dkim_key_state_word(key->state), word(verdict->published));
+    cli_say("%.*s %.*s %s: %s", SLICE_ARG(key->domain),
+            SLICE_ARG(key->selector), dkim_key_state_word(key->state),
+            word(verdict->published));
     if (verdict->text != NULL)
-        printf(": %s", verdict->text);
+        cli_say(": %s", verdict->text);
     if (verdict->published == DKIM_MISSING ||
         verdict->published == DKIM_DIFFERS)
-        printf("; onward dkim dns %.*s prints it as it should be",
-               SLICE_ARG(key->domain));
+        cli_say("; onward dkim dns %.*s prints it as it should be",
+                SLICE_ARG(key->domain));
     putchar('\n');
 }
 

@@ -178,12 +178,12 @@ tell(const struct dkim_key *key, const char *path)
 {
     struct buf record = { 0 };
 
-    printf("wrote %s (%s %u), not yet in use\n", path,
-           dkim_algorithm_word(key->algorithm), key->bits);
+    cli_say("wrote %s (%s %u), not yet in use\n", path,
+            dkim_algorithm_word(key->algorithm), key->bits);
     if (dkim_zone_print(key, DKIM_ZONE_BIND, &record))
-        printf("publish:  %.*s", SLICE_ARG(buf_slice(&record)));
-    printf("then:     onward dkim activate %.*s --when-published\n",
-           SLICE_ARG(key->domain));
+        cli_say("publish:  %.*s", SLICE_ARG(buf_slice(&record)));
+    cli_say("then:     onward dkim activate %.*s --when-published\n",
+            SLICE_ARG(key->domain));
     buf_free(&record);
 }
 

@@ -171,17 +171,17 @@ explain_word(const char *why)
 static void
 print_signing(const struct signing *signing, const char *what)
 {
-    printf("  sign     %s: ", what);
+    cli_say("  sign     %s: ", what);
     if (signing->why != NULL) {
-        printf("nothing (%s: %s)\n", signing->why, explain_word(signing->why));
+        cli_say("nothing (%s: %s)\n", signing->why, explain_word(signing->why));
         return;
     }
-    printf("d=%.*s", SLICE_ARG(signing->by.domain));
+    cli_say("d=%.*s", SLICE_ARG(signing->by.domain));
     for (size_t k = 0; k < signing->by.key_count; k++)
-        printf(" s=%.*s", SLICE_ARG(signing->by.keys[k]->selector));
+        cli_say(" s=%.*s", SLICE_ARG(signing->by.keys[k]->selector));
     putchar('\n');
     if (signing->fields.len != 0)
-        printf("  fields   %.*s\n", SLICE_ARG(signing->fields));
+        cli_say("  fields   %.*s\n", SLICE_ARG(signing->fields));
 }
 
 static void
@@ -189,10 +189,10 @@ print_target(const struct request *r, const struct relay_target *target)
 {
     struct slice path = target->reverse_path;
 
-    printf("  -> %.*s  %s: MAIL FROM:<%.*s>", SLICE_ARG(target->path.text),
-           target->leaves ? "leaves" : "stays", SLICE_ARG(path));
+    cli_say("  -> %.*s  %s: MAIL FROM:<%.*s>", SLICE_ARG(target->path.text),
+            target->leaves ? "leaves" : "stays", SLICE_ARG(path));
     if (!slice_equal(path, r->from.text))
-        printf(" (%zu of %d)", srs_local_length(path), LONGEST_LOCAL_PART);
+        cli_say(" (%zu of %d)", srs_local_length(path), LONGEST_LOCAL_PART);
     putchar('\n');
 }
 
@@ -202,10 +202,10 @@ print_reply(const char *label, const struct relay_explained *e)
     struct buf wire = { 0 };
 
     smtp_reply_print(&e->reply, &wire);
-    printf("  %-8s %.*s", label, SLICE_ARG(buf_slice(&wire)));
+    cli_say("  %-8s %.*s", label, SLICE_ARG(buf_slice(&wire)));
     buf_free(&wire);
     if (e->reason != NULL)
-        printf("  reason   %s\n", e->reason);
+        cli_say("  reason   %s\n", e->reason);
 }
 
 static size_t
@@ -228,11 +228,12 @@ static void
 print_step(const struct relay_step *step)
 {
     if (slice_equal(step->rule, SLICE_OF("srs")))
-        printf("  srs      %.*s is genuine: back to its sender\n",
-               SLICE_ARG(step->address));
+        cli_say("  srs      %.*s is genuine: back to its sender\n",
+                SLICE_ARG(step->address));
     else
-        printf("  alias    %.*s matches %.*s  %.*s\n", SLICE_ARG(step->address),
-               SLICE_ARG(step->rule), SLICE_ARG(step->origin));
+        cli_say("  alias    %.*s matches %.*s  %.*s\n",
+                SLICE_ARG(step->address), SLICE_ARG(step->rule),
+                SLICE_ARG(step->origin));
 }
 
 static void
@@ -241,7 +242,7 @@ print_text(struct request *r, struct slice rcpt,
 {
     struct signing signing;
 
-    printf("%.*s\n", SLICE_ARG(rcpt));
+    cli_say("%.*s\n", SLICE_ARG(rcpt));
     for (size_t i = 0; i < e->step_count; i++)
         print_step(&e->steps[i]);
     if (e->fate == RELAY_REFUSE) {
@@ -249,11 +250,11 @@ print_text(struct request *r, struct slice rcpt,
         return;
     }
     if (e->fate == RELAY_DISCARD) {
-        printf("  discarded by rule\n");
+        cli_say("  discarded by rule\n");
         return;
     }
     if (e->step_count == 0)
-        printf("  no alias and no SRS address of ours: unchanged\n");
+        cli_say("  no alias and no SRS address of ours: unchanged\n");
     bool leaves = false, stays = false;
     for (size_t i = 0; i < e->target_count; i++) {
         print_target(r, &e->targets[i]);
@@ -268,15 +269,16 @@ print_text(struct request *r, struct slice rcpt,
             choose(r, e->targets[i].leaves, e->targets[i].srs_domain, &signing);
             print_signing(&signing, what);
         } else {
-            printf("  sign     %s: the author decides; give --message\n", what);
+            cli_say("  sign     %s: the author decides; give --message\n",
+                    what);
         }
     }
     if (e->reason != NULL)
-        printf("  note     mail with this reverse-path is refused at DATA "
-               "(%s)\n",
-               e->reason);
+        cli_say("  note     mail with this reverse-path is refused at DATA "
+                "(%s)\n",
+                e->reason);
     if (count_groups(e) > 1)
-        printf("  note     %zu upstream transactions\n", count_groups(e));
+        cli_say("  note     %zu upstream transactions\n", count_groups(e));
 }
 
 /* ---- JSON ---- */
@@ -468,7 +470,7 @@ explain(struct request *r, int count, char **rcpts, bool as_json)
     }
     json_close(&json, '}');
     if (as_json)
-        printf("%s\n", buf_cstr(&out));
+        cli_say("%s\n", buf_cstr(&out));
     buf_free(&out);
     return status;
 }
@@ -535,7 +537,7 @@ command_explain(const struct cli *cli, int argc, char **argv)
     }
     if (status == CLI_OK) {
         if (from == NULL && !as_json && optind < argc)
-            printf("(no --from: as from <%.*s>)\n", SLICE_ARG(r.from.text));
+            cli_say("(no --from: as from <%.*s>)\n", SLICE_ARG(r.from.text));
         status = explain(&r, argc - optind, argv + optind, as_json);
     }
     if (r.message.ptr != NULL)

@@ -136,9 +136,9 @@ look_up_folded(const struct table *table, struct slice key, struct buf *folded,
 static void
 print_entry(struct slice key, struct slice value)
 {
-    cli_print(stdout, key);
+    cli_print_word(stdout, key);
     putchar('\t');
-    cli_print(stdout, value);
+    cli_print_word(stdout, value);
     putchar('\n');
 }
 
@@ -185,8 +185,10 @@ query(int argc, char **argv)
         status = query_input(table, &folded, &value);
     } else {
         status = look_up_folded(table, slice_from(argv[2]), &folded, &value);
-        if (status == CLI_OK)
-            printf("%.*s\n", SLICE_ARG(value));
+        if (status == CLI_OK) {
+            cli_print_word(stdout, buf_slice(&value));
+            putchar('\n');
+        }
     }
     table_unref(table);
     buf_free(&folded);

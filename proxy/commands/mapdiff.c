@@ -101,9 +101,9 @@ static void
 print_entry(char sign, const struct content *content, const struct entry *entry)
 {
     putchar(sign);
-    fwrite(content->text.ptr + entry->key, 1, entry->key_len, stdout);
+    cli_print_word(stdout, key_of(content, entry));
     putchar('\t');
-    fwrite(content->text.ptr + entry->value, 1, entry->value_len, stdout);
+    cli_print_word(stdout, value_of(content, entry));
     putchar('\n');
 }
 

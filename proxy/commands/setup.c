@@ -168,8 +168,8 @@ act(struct setup *setup)
     bool ok = setup_files_back_up(setup->directory, &copies);
 
     if (ok)
-        printf("Copies of main.cf and master.cf as they were: %.*s\n",
-               SLICE_ARG(buf_slice(&copies)));
+        cli_say("Copies of main.cf and master.cf as they were: %.*s\n",
+                SLICE_ARG(buf_slice(&copies)));
     buf_free(&copies);
     /* What is remembered covers what is about to be done, should it be cut
      * short. */
@@ -194,7 +194,7 @@ finish(struct setup *setup)
     if (slice_equal(shown, SLICE_OF("/etc/postfix")))
         shown = (struct slice){ 0 };
     plan_print(&setup->plan, shown, &script);
-    printf("%.*s", SLICE_ARG(buf_slice(&script)));
+    cli_say("%.*s", SLICE_ARG(buf_slice(&script)));
     buf_free(&script);
     print_lines(stdout, "note: ", &setup->plan.notes);
     if (setup->plan.commands.count == 0) {
@@ -204,8 +204,8 @@ finish(struct setup *setup)
             !setup_files_drop_state(setup->directory))
             status = CLI_NO;
     } else if (shows) {
-        printf("%zu commands, not run; `onward setup %s` runs them.\n",
-               setup->plan.commands.count, removes ? "--remove" : "--apply");
+        cli_say("%zu commands, not run; `onward setup %s` runs them.\n",
+                setup->plan.commands.count, removes ? "--remove" : "--apply");
     } else {
         fflush(stdout);
         status = act(setup);

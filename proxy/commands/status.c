@@ -161,18 +161,22 @@ complain(const struct conf_address *address, int error)
 static int
 show(const struct conf_address *address, bool json, bool redraw)
 {
-    struct buf body = { 0 };
+    struct buf body = { 0 }, shown = { 0 };
     int status = CLI_UNREACHABLE;
 
     if (redraw)
         fputs("\033[H\033[J", stdout);
     if (fetch(address, json ? "/status" : "/status.txt", &body)) {
-        cli_print(stdout, buf_slice(&body));
+        /* A stranger's program may hold the port while the daemon is down. */
+        cli_show(&shown, json ? LOG_ESCAPE_JSON : LOG_ESCAPE_TEXT,
+                 buf_slice(&body));
+        cli_print(stdout, buf_slice(&shown));
         status = verdict(buf_slice(&body), json);
     } else {
         complain(address, errno);
     }
     fflush(stdout);
+    buf_free(&shown);
     buf_free(&body);
     return status;
 }
