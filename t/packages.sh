@@ -12,7 +12,7 @@ judge_packages="perl openssl postfix libmail-dkim-perl python3-dkim"
 test_packages="libcmocka-dev strace postfix-cdb postfix-lmdb libopendkim-dev
 libmail-srs-perl python3-yaml python3-srs postsrsd opendkim nsd haproxy iproute2 mandoc lintian
 systemd zsh rpm
-postgresql libdbd-pg-perl"
+postgresql libdbd-pg-perl gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 
 # What makes a fresh root of Debian.
 fresh_packages="debootstrap iproute2"
