@@ -189,8 +189,9 @@ hundred_thousand_fields(void **state)
     assert_true(
         sign(buf_slice(&header), (struct slice){ 0 }, keys, 1, 0, &out));
     double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
-    /* 20 ms as released; sanitizers and busy machines get time. */
-    assert_true(seconds < 1.0);
+    /* 20 ms as released; quadratic would be minutes, and what is between is
+     * left to sanitizers and busy machines. */
+    assert_true(seconds < 10.0);
     buf_free(&header);
     buf_free(&out);
     dkim_key_unref(key);

@@ -190,7 +190,7 @@ linear_time(void **state)
         clock_t start = clock();
         assert_true(mail_header_index(buf_slice(&content), &header));
         /* A few milliseconds; quadratic would be minutes. */
-        assert_true(clock() - start < 2 * CLOCKS_PER_SEC);
+        assert_true(clock() - start < 20 * CLOCKS_PER_SEC);
         mail_header_free(&header);
         buf_free(&content);
     }

@@ -218,7 +218,7 @@ many_aliases(void **state)
     }
     double ms = (double)(clock() - start) * 1000 / CLOCKS_PER_SEC;
     print_message("# %.1f ms\n", ms);
-    assert_true(ms < 200);
+    assert_true(ms < 4000); /* 10 ms; each look-up by itself: minutes */
     mail_header_free(&header);
     buf_free(&content);
 }
