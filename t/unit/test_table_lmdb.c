@@ -114,12 +114,26 @@ check_all(struct table *table, unsigned count)
     table_unref(table);
 }
 
+/* LMDB files are those of one size of addresses and order of octets; the one
+ * in t/data was written where addresses have 64 bits, the lowest octet first. */
+static bool
+is_like_the_writer(void)
+{
+    const uint16_t one = 1;
+    unsigned char first;
+
+    memcpy(&first, &one, 1);
+    return sizeof(size_t) == 8 && first == 1;
+}
+
 static void
 reads_what_postmap_wrote(void **state)
 {
     struct buf errors = { 0 };
 
     (void)state;
+    if (!is_like_the_writer())
+        skip();
     check_all(table_open(slice_from("lmdb:" TEST_DATA "/table/postmap"),
                          TABLE_ALIASES, NULL, 0, &errors),
               300);

@@ -195,6 +195,9 @@ a_tree_without_an_end_is_an_error(void **state)
     uint64_t root;
 
     (void)state;
+    /* The places are those of a file with addresses of 64 bits. */
+    if (sizeof(size_t) != 8)
+        skip();
     buf_append(&file, buf_slice(&good));
     /* Of the later meta: where the second database's root stands. */
     const size_t at = PAGE + 16 + 72 + 40;
