@@ -124,3 +124,29 @@ relay_explain_name(const struct conf *conf, enum conf_role role,
             outcome_reply_naming(OUTCOME_OWN_NAME, kin.author, arena);
     }
 }
+
+void
+relay_explain_lent(const struct conf *conf, enum conf_role role,
+                   const struct relay_named *named,
+                   const struct smtp_path *reverse_path,
+                   struct relay_explained *explained)
+{
+    for (size_t i = 0; i < explained->target_count; i++) {
+        struct relay_target *target = &explained->targets[i];
+        if (!target->leaves)
+            continue;
+        if (named->reason != NULL) {
+            explained->fate = RELAY_REFUSE;
+            explained->reason = named->reason;
+            explained->reply = named->reply;
+            explained->target_count = 0;
+            return;
+        }
+        target->own_name =
+            named->name == RELAY_NAME_UNLENT ||
+            (role == CONF_OUTBOUND &&
+             relay_name_aligns(conf, &named->claims, target->srs_domain));
+        if (target->own_name)
+            target->reverse_path = reverse_path->text;
+    }
+}

@@ -267,6 +267,7 @@ struct relay_target {
     bool came_home;            /* it was an SRS address of ours */
     struct slice reverse_path; /* what MAIL says for it */
     struct slice srs_domain;   /* the signing domain of what leaves */
+    bool own_name;             /* see relay_explain_lent */
 };
 
 struct relay_explained {
@@ -385,6 +386,13 @@ void relay_explain_name(
     struct table_answer (*ask)(void *ctx, const struct table_query *query,
                                struct arena *arena),
     void *ctx, struct arena *arena, struct relay_named *named);
+
+/* What that changes in an answer of relay_explain: the reverse-path of targets
+ * that get nothing of ours, or a refusal. */
+void relay_explain_lent(const struct conf *conf, enum conf_role role,
+                        const struct relay_named *named,
+                        const struct smtp_path *reverse_path,
+                        struct relay_explained *explained);
 
 /* ---- every reply we can give ---- */
 

@@ -23,6 +23,8 @@ struct request {
     struct smtp_path from;
     struct slice message; /* ptr NULL: none was given */
     struct mail_header header;
+    struct relay_named
+        named; /* whose name the message bears, if there is one */
     struct senderstore *senders; /* opened when the first token comes */
     int64_t now;
     struct arena arena;
@@ -96,15 +98,18 @@ list_fields(struct request *r, struct signing *signing)
 }
 
 static void
-choose(struct request *r, bool leaves, struct slice srs_domain,
+choose(struct request *r, const struct relay_target *target,
        struct signing *signing)
 {
     struct relay_signing_input input = {
         .role = r->listener->role,
         .header = &r->header,
         .reverse_path = r->from.text,
-        .leaves = leaves,
-        .srs_domain = srs_domain,
+        .leaves = target->leaves,
+        .srs_domain = target->srs_domain,
+        .came_home = target->came_home,
+        .own_name = target->own_name,
+        .sender_lives_below = r->named.sender_lives_below,
     };
 
     signing->why = relay_choose_keys(r->conf, &input, &r->arena, &signing->by);
@@ -149,6 +154,9 @@ explain_word(const char *why)
         { "inbound", "an inbound listener signs only what leaves" },
         { "no-keys", "no dkim.key_directory" },
         { "no-key", "no active key for the domain" },
+        { "null-sender", "the null reverse-path names nobody" },
+        { "own-name", "a stranger says that it is of a domain of ours" },
+        { "came-home", "only our own bounces to SRS addresses are signed" },
         { "off", "dkim.sign_forwarded is false" },
         { "from-mismatch", "From and the reverse-path are unrelated" },
         { "no-from", "the message has no From" },
@@ -266,7 +274,7 @@ print_text(struct request *r, struct slice rcpt,
         const char *what = e->targets[i].leaves ? "leaves" : "stays";
         if (is_known(r, e->targets[i].leaves) ||
             r->listener->role == CONF_INBOUND) {
-            choose(r, e->targets[i].leaves, e->targets[i].srs_domain, &signing);
+            choose(r, &e->targets[i], &signing);
             print_signing(&signing, what);
         } else {
             cli_say("  sign     %s: the author decides; give --message\n",
@@ -357,7 +365,7 @@ print_json(struct request *r, struct json *json, struct slice rcpt,
         json_put_bool(json, target->leaves);
         json_member(json, "mail_from", target->reverse_path);
         if (is_known(r, target->leaves) || r->listener->role == CONF_INBOUND) {
-            choose(r, target->leaves, target->srs_domain, &signing);
+            choose(r, target, &signing);
             json_signing(json, &signing);
         }
         json_close(json, '}');
@@ -401,6 +409,15 @@ to_wire(const struct buf *file, struct buf *wire)
             buf_putc(wire, '\r');
         buf_putc(wire, file->ptr[i]);
     }
+}
+
+/* Up to the first empty line; all of it without one. */
+static size_t
+header_length(struct slice message)
+{
+    size_t length = mail_header_length(message);
+
+    return length != 0 ? length : message.len;
 }
 
 /* The sender that a token stands in for, from the daemon's store. It is never
@@ -452,6 +469,9 @@ explain(struct request *r, int count, char **rcpts, bool as_json)
         }
         relay_explain(r->conf, r->listener->role, &rcpt, &r->from, cli_ask,
                       find_stored, r, r->now, &r->arena, &e);
+        if (r->message.ptr != NULL)
+            relay_explain_lent(r->conf, r->listener->role, &r->named, &r->from,
+                               &e);
         if (e.fate == RELAY_REFUSE && status == CLI_OK)
             status = CLI_NO;
         if (as_json)
@@ -461,8 +481,9 @@ explain(struct request *r, int count, char **rcpts, bool as_json)
     }
     json_close(&json, ']');
     if (count == 0) {
+        static const struct relay_target stays;
         struct signing signing;
-        choose(r, false, (struct slice){ 0 }, &signing);
+        choose(r, &stays, &signing);
         if (as_json)
             json_signing(&json, &signing);
         else
@@ -533,6 +554,11 @@ command_explain(const struct cli *cli, int argc, char **argv)
                 (struct slice){ wire.ptr != NULL ? wire.ptr : "", wire.len };
             if (!mail_header_index(r.message, &r.header))
                 status = CLI_TRY_AGAIN;
+            else
+                relay_explain_name(
+                    conf, r.listener->role, &r.header,
+                    slice_head(r.message, header_length(r.message)), &r.from,
+                    cli_ask, &r, &r.arena, &r.named);
         }
     }
     if (status == CLI_OK) {

@@ -22,10 +22,10 @@ sub with_alias ($conf) {
         match = "fwd\@public.example"; to = ( "me\@private.example" ); } );\n/mr;
 }
 
-# The reverse-path that a sender gets.
-sub sent_as ($file, $sender) {
+# The reverse-path that a sender gets, from our own users or from outside.
+sub sent_as ($file, $sender, $listener = 'mx') {
     my $out = run_out(binary(), '-c', $file, 'explain', '--from', $sender,
-        'fwd@public.example');
+        '--listener', $listener, 'fwd@public.example');
     return $out =~ /MAIL FROM:<([^>]*)>/ ? $1 : $out;
 }
 
@@ -120,7 +120,7 @@ for my $row (@rows) {
             length => $row->{length}
             ),
             'a sender gets the address that PostSRSd gave it';
-        is sent_as($file, "bob\@$_"), "bob\@$_", "$_ is ours"
+        is sent_as($file, "bob\@$_", 'submission'), "bob\@$_", "$_ is ours"
             for @{ $row->{ours} };
         my $theirs = srs_address(
             'alice@sender.example',
