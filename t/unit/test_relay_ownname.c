@@ -254,7 +254,7 @@ send_one(struct run *run, size_t spelling, struct slice author,
     run->world->finished = false;
     free(run->world->counters[0].reasons);
     run->world->counters[0].reasons = NULL;
-    run->world->shared.srs_failures = 0;
+    run->world->shared.srs_guesses = (struct srs_guesses){ 0 };
     for (unsigned i = 0; i < WORLD_UPSTREAMS; i++) {
         run->world->up[i].state = WORLD_CLOSED;
         buf_clear(&run->world->up[i].sent);
