@@ -1,44 +1,36 @@
 /* Rows about main.cf: domains, routes, and what was there before us. */
+#include "questions.h"
 #include "wanted.h"
 
 /* ---- address classes --------------------------------------------------- */
 
-enum knowledge {
-    KNOWN,
-    PERHAPS, /* a table may have it */
-    UNKNOWN
-};
-
+/* Is the domain in any address class? */
 static enum knowledge
 look_for_domain(const struct site *site, struct slice domain)
 {
-    static const char *const classes[] = {
-        "mydestination",
-        "relay_domains",
-        "virtual_mailbox_domains",
-        "virtual_alias_domains",
-    };
-    enum knowledge knowledge = UNKNOWN;
-
-    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
-        struct slice list = site_value(site, classes[i]);
-        if (postconf_lists(list, domain))
-            return KNOWN;
-        if (slice_find(list, ':') < list.len ||
-            slice_find(list, '/') < list.len)
-            knowledge = PERHAPS;
-    }
-    return knowledge;
+    return postfix_knows_domain(site->before, CLASS_ANY, domain);
 }
 
-/* A parameter of main.cf with more at its end. */
-static struct slice
-appended(const struct site *site, const char *name, struct slice more)
+/* Has the domain, or may it have, mailboxes or aliases of Postfix' own? Then
+ * only its SRS addresses are ours. */
+static bool
+has_mail(const struct site *site, struct slice domain)
 {
-    struct slice have = site_written(site, name);
+    const struct domain_list *local = &site->conf->forward.local_domains;
 
-    if (have.len != 0 &&
-        (have.ptr[have.len - 1] == ',' || have.ptr[have.len - 1] == ' '))
+    for (size_t i = 0; i < local->count; i++)
+        if (local->entries[i].table == NULL &&
+            slice_equal_nocase(local->entries[i].name, domain))
+            return true;
+    return postfix_knows_domain(site->before, CLASS_MAIL, domain) != UNKNOWN;
+}
+
+/* A value of main.cf with more at its end. */
+static struct slice
+appended(const struct site *site, struct slice have, struct slice more)
+{
+    while (have.len != 0 &&
+           (have.ptr[have.len - 1] == ',' || have.ptr[have.len - 1] == ' '))
         have = slice_head(have, have.len - 1);
     if (have.len == 0)
         return more;
@@ -89,8 +81,10 @@ srs_relay_domains(const struct place *p)
 {
     struct slice more = unlisted_srs_domains(p->site);
 
-    return more.len == 0 ? (struct slice){ 0 }
-                         : appended(p->site, "relay_domains", more);
+    return more.len == 0
+               ? (struct slice){ 0 }
+               : appended(p->site, site_written(p->site, "relay_domains"),
+                          more);
 }
 
 bool
@@ -179,7 +173,7 @@ srs_addresses_are_refused(const struct place *p, struct judgement *j)
     return true;
 }
 
-/* Has an inline table of transport_maps an entry for the domain? */
+/* Has an inline table of transport_maps an entry for the whole domain? */
 static bool
 has_route(const struct site *site, struct slice maps, struct slice domain)
 {
@@ -193,38 +187,117 @@ has_route(const struct site *site, struct slice maps, struct slice domain)
     return found;
 }
 
+/* transport_maps without the entry of an inline table for the whole domain. */
+static struct slice
+without_route(const struct site *site, struct slice maps, struct slice domain)
+{
+    struct slice key = site_text(site, "%.*s=", SLICE_ARG(domain));
+    static const struct slice empty = SLICE("inline:{}");
+    size_t at = 0, end;
+
+    if (!has_route(site, maps, domain))
+        return maps;
+    while (!slice_starts_nocase(slice_tail(maps, at), key))
+        at++;
+    for (end = at;
+         end < maps.len && maps.ptr[end] != ',' && maps.ptr[end] != '}'; end++)
+        ;
+    while (end < maps.len && (maps.ptr[end] == ',' || maps.ptr[end] == ' '))
+        end++;
+    maps = site_text(site, "%.*s%.*s", SLICE_ARG(slice_head(maps, at)),
+                     SLICE_ARG(slice_tail(maps, end)));
+    for (at = 0; at + empty.len <= maps.len; at++)
+        if (slice_starts_nocase(slice_tail(maps, at), empty))
+            return site_text(
+                site, "%.*s%.*s", SLICE_ARG(slice_trim(slice_head(maps, at))),
+                SLICE_ARG(slice_trim(slice_tail(maps, at + empty.len))));
+    return maps;
+}
+
+/* The expression for the SRS addresses of a domain, which postfix has as `$$`
+ * and then as `$`. */
+static struct slice
+srs_pattern(const struct site *site, struct slice domain, const char *end)
+{
+    struct buf text = { 0 };
+
+    buf_puts(&text, "/^srs[01][-+=].*@");
+    for (size_t i = 0; i < domain.len; i++)
+        buf_printf(&text, domain.ptr[i] == '.' ? "\\%c" : "%c", domain.ptr[i]);
+    buf_printf(&text, "%s/", end);
+    struct slice copy = arena_copy(site->arena, buf_slice(&text));
+    buf_free(&text);
+    return copy;
+}
+
+/* regexp:{...} is of Postfix 3.7. */
+static bool
+takes_inline_patterns(const struct site *site)
+{
+    struct slice version = site_value(site, "mail_version");
+    uint64_t major = 0, minor = 0;
+
+    slice_to_u64(slice_cut(&version, '.'), &major);
+    for (; version.len != 0 && ascii_is_digit(version.ptr[0]);
+         version = slice_tail(version, 1))
+        minor = minor * 10 + (uint64_t)(version.ptr[0] - '0');
+    return major > 3 || (major == 3 && minor >= 7);
+}
+
+/* A domain that is for SRS alone is routed whole, another one by its SRS
+ * addresses: what goes to its mailboxes must not come to us again. */
 struct slice
 srs_routes(const struct place *p)
 {
+    const struct site *site = p->site;
     const struct conf_listener *listener =
-        site_smtp_listener_for(p->site, FRONT_MX);
-    struct slice have = site_value(p->site, "transport_maps");
+        site_smtp_listener_for(site, FRONT_MX);
+    struct slice have = site_value(site, "transport_maps");
+    struct slice base = site_written(site, "transport_maps");
+    struct buf whole = { 0 }, patterns = { 0 }, more = { 0 };
     struct slice value = { 0 };
-    struct buf pairs = { 0 };
 
-    if (listener == NULL)
-        return value;
-    struct slice there = site_nexthop(p->site, &listener->address);
-    for (size_t i = 0; i < srs_domain_count(p->site); i++) {
-        struct slice domain = p->site->conf->srs.domains[i];
-        if (!has_route(p->site, have, domain))
-            buf_printf(&pairs, "%s%.*s=onward:%.*s", pairs.len != 0 ? ", " : "",
-                       SLICE_ARG(domain), SLICE_ARG(there));
+    for (size_t i = 0; listener != NULL && i < srs_domain_count(site); i++) {
+        struct slice domain = site->conf->srs.domains[i];
+        struct slice there = site_nexthop(site, &listener->address);
+        if (look_for_domain(site, domain) == UNKNOWN &&
+            !has_mail(site, domain)) {
+            if (!has_route(site, have, domain))
+                buf_printf(&whole, "%s%.*s=onward:%.*s",
+                           whole.len != 0 ? ", " : "", SLICE_ARG(domain),
+                           SLICE_ARG(there));
+            continue;
+        }
+        if (has_mail(site, domain))
+            base = without_route(site, base, domain);
+        if (takes_inline_patterns(site) &&
+            !site_mentions(have, srs_pattern(site, domain, "$")))
+            buf_printf(&patterns, "%s{%.*s onward:%.*s}",
+                       patterns.len != 0 ? ", " : "",
+                       SLICE_ARG(srs_pattern(site, domain, "$$")),
+                       SLICE_ARG(there));
     }
-    if (pairs.len != 0)
-        value = appended(
-            p->site, "transport_maps",
-            site_text(p->site, "inline:{%.*s}", SLICE_ARG(buf_slice(&pairs))));
-    buf_free(&pairs);
+    if (whole.len != 0)
+        buf_printf(&more, "inline:{%.*s}", SLICE_ARG(buf_slice(&whole)));
+    if (patterns.len != 0)
+        buf_printf(&more, "%sregexp:{%.*s}", more.len != 0 ? ", " : "",
+                   SLICE_ARG(buf_slice(&patterns)));
+    if (more.len != 0)
+        value = appended(site, base, arena_copy(site->arena, buf_slice(&more)));
+    buf_free(&whole);
+    buf_free(&patterns);
+    buf_free(&more);
     return value;
 }
 
 bool
 srs_domain_has_no_route(const struct place *p, struct judgement *j)
 {
-    if (srs_domain_count(p->site) != 0 &&
-        site_listener_for(p->site, FRONT_MX) != NULL &&
-        site_smtp_listener_for(p->site, FRONT_MX) == NULL) {
+    const struct site *site = p->site;
+
+    if (srs_domain_count(site) != 0 &&
+        site_listener_for(site, FRONT_MX) != NULL &&
+        site_smtp_listener_for(site, FRONT_MX) == NULL) {
         j->cure = CURE_NONE;
         j->sentence = SLICE_OF("bounces that this Postfix makes itself are "
                                "not reversed: smtp(8) speaks to no unix "
@@ -233,15 +306,48 @@ srs_domain_has_no_route(const struct place *p, struct judgement *j)
         j->note = j->sentence;
         return true;
     }
-    for (size_t i = 0;
-         i < srs_domain_count(p->site) && !site_has_table(p->value); i++) {
-        struct slice domain = p->site->conf->srs.domains[i];
-        if (site_mentions(p->value, domain))
+    for (size_t i = 0; i < srs_domain_count(site); i++) {
+        struct slice domain = site->conf->srs.domains[i];
+        if (site_mentions(p->value, domain) ||
+            site_mentions(p->value, srs_pattern(site, domain, "$")) ||
+            site_has_table(p->value))
             continue;
-        j->sentence = site_text(p->site,
+        j->sentence = site_text(site,
                                 "no route for the SRS domain %.*s: bounces "
                                 "that this Postfix makes itself are not "
                                 "reversed",
+                                SLICE_ARG(domain));
+        if (has_mail(site, domain) && !takes_inline_patterns(site)) {
+            j->cure = CURE_NONE;
+            j->sentence = site_text(
+                site,
+                "%.*s; put \"%.*s onward:[ADDRESS]:PORT\" of the inbound "
+                "listener into a regexp: table there, as this Postfix takes "
+                "no inline one",
+                SLICE_ARG(j->sentence),
+                SLICE_ARG(srs_pattern(site, domain, "$")));
+            j->note = j->sentence;
+        }
+        return true;
+    }
+    return false;
+}
+
+/* The whole of a mail domain comes to us, and from us to Postfix again. */
+bool
+mail_domain_circles(const struct place *p, struct judgement *j)
+{
+    const struct site *site = p->site;
+
+    for (size_t i = 0; i < srs_domain_count(site); i++) {
+        struct slice domain = site->conf->srs.domains[i];
+        if (!has_route(site, p->value, domain) || !has_mail(site, domain))
+            continue;
+        j->sentence = site_text(site,
+                                "all of %.*s is routed to Onward, and it has "
+                                "mailboxes: their mail circles until it "
+                                "bounces; only its SRS addresses may come "
+                                "that way",
                                 SLICE_ARG(domain));
         return true;
     }

@@ -259,6 +259,7 @@ postconf_parse(const struct postconf_texts *texts, struct arena *arena,
     parse_pairs(texts->options, arena, &parsed->options);
     parse_pairs(texts->values, arena, &parsed->values);
     parse_pairs(texts->defaults, arena, &parsed->defaults);
+    parsed->answers = texts->answers;
     return true;
 }
 

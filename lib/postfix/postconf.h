@@ -35,6 +35,9 @@ struct postconf_texts {
     struct slice set;      /* -n: what stands in main.cf, as written */
     struct slice values;   /* -x: every parameter, expanded */
     struct slice defaults; /* -d */
+    /* What postmap -q said to postfix_questions: "yes TAB TABLE TAB KEY" or
+     * "no TAB ..." on a line; questions without an answer are absent. */
+    struct slice answers;
 };
 
 struct postconf {
@@ -43,6 +46,7 @@ struct postconf {
     size_t service_count, service_room;
     struct postconf_list set;
     struct postconf_list options, values, defaults;
+    struct slice answers;
     /* Parameters that were changed in this copy, and what holds for them
      * instead of `values`. */
     struct postconf_list changed;

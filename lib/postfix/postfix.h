@@ -6,5 +6,6 @@
 #include "findings.h"
 #include "plan.h"
 #include "postconf.h"
+#include "questions.h"
 
 #endif

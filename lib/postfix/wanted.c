@@ -128,6 +128,8 @@ const struct wanted wanted_rows[] = {
       .judge = srs_domain_has_no_route,
       .why = "bounces that this Postfix makes itself come to Onward too, and "
              "are reversed" },
+    { ROW(MAIN, "transport_maps", LEAVES, ERROR, SETUP),
+      .judge = mail_domain_circles },
     { ROW(MAIN, "virtual_mailbox_domains", LEAVES, WARNING, NONE),
       .judge = local_domain_is_unknown },
     { ROW(MAIN, "smtpd_forbid_bare_newline", MENDS, WARNING, SET),

@@ -45,6 +45,7 @@ check_postfix(const struct cli *cli, const struct conf *conf,
         buf_printf(&report->errors, "%s: postconf cannot read it\n",
                    reporter.directory);
     } else {
+        postfix_texts_ask(reporter.directory, conf, &texts);
         struct postconf_texts view = postfix_texts_view(&texts);
         if (postconf_parse(&view, &arena, &postconf, &bad))
             findings_report(conf, &postconf, shown, &sink);

@@ -5,7 +5,8 @@
 #include <unistd.h>
 
 enum {
-    POSTCONF_MS = 30000
+    POSTCONF_MS = 30000,
+    POSTMAP_MS = 5000,
 };
 
 void
@@ -56,6 +57,54 @@ postfix_texts_read(const char *directory, struct postfix_texts *texts)
            run(directory, "-d", NULL, &texts->defaults);
 }
 
+static void
+ask(const char *directory, struct slice table, struct slice key,
+    struct buf *answers)
+{
+    struct buf table_text = { 0 }, key_text = { 0 }, out = { 0 };
+
+    buf_append(&table_text, table);
+    buf_append(&key_text, key);
+    /* "Not found" is exit code 1 and not a word; trouble is 1 with some. */
+    const char *const argv[] = { "sh",
+                                 "-c",
+                                 "exec postmap -c \"$1\" -q \"$2\" \"$3\" 2>&1",
+                                 "sh",
+                                 directory,
+                                 buf_cstr(&key_text),
+                                 buf_cstr(&table_text),
+                                 NULL };
+    int status = cli_run_within(argv, POSTMAP_MS, CLI_RUN_QUIET, &out);
+    if (status == 0 || (status == 1 && out.len == 0))
+        buf_printf(answers, "%s\t%.*s\t%.*s\n", status == 0 ? "yes" : "no",
+                   SLICE_ARG(table), SLICE_ARG(key));
+    buf_free(&table_text);
+    buf_free(&key_text);
+    buf_free(&out);
+}
+
+void
+postfix_texts_ask(const char *directory, const struct conf *conf,
+                  struct postfix_texts *texts)
+{
+    struct postconf_texts view = postfix_texts_view(texts);
+    struct buf questions = { 0 };
+    struct arena arena = { 0 };
+    struct postconf postconf;
+    struct slice bad;
+
+    if (postconf_parse(&view, &arena, &postconf, &bad))
+        postfix_questions(conf, &postconf, &questions);
+    struct slice rest = buf_slice(&questions);
+    while (rest.len != 0) {
+        struct slice key = slice_cut(&rest, '\n');
+        struct slice table = slice_cut(&key, '\t');
+        ask(directory, table, key, &texts->answers);
+    }
+    buf_free(&questions);
+    arena_free(&arena);
+}
+
 void
 postfix_texts_free(struct postfix_texts *texts)
 {
@@ -64,6 +113,7 @@ postfix_texts_free(struct postfix_texts *texts)
     buf_free(&texts->set);
     buf_free(&texts->values);
     buf_free(&texts->defaults);
+    buf_free(&texts->answers);
 }
 
 struct postconf_texts
@@ -75,5 +125,6 @@ postfix_texts_view(const struct postfix_texts *texts)
         .set = buf_slice(&texts->set),
         .values = buf_slice(&texts->values),
         .defaults = buf_slice(&texts->defaults),
+        .answers = buf_slice(&texts->answers),
     };
 }

@@ -221,6 +221,8 @@ run(struct setup *setup)
     if (!setup_files_read_state(setup->directory, &setup->state) ||
         !postfix_texts_read(setup->directory, &setup->texts))
         return CLI_UNREACHABLE;
+    if (!removes)
+        postfix_texts_ask(setup->directory, setup->conf, &setup->texts);
     struct plan_input input = {
         .goal = removes ? PLAN_REMOVE : PLAN_APPLY,
         .conf = setup->conf,

@@ -8,6 +8,7 @@
 /* What postconf -x prints, as far as anybody asks. */
 static const char values[] =
     "default_process_limit = 100\n"
+    "mail_version = 3.7.11\n"
     "queue_directory = /var/spool/postfix\n"
     "syslog_name = postfix\n"
     "message_size_limit = 10240000\n"
@@ -74,6 +75,8 @@ postfix_site_texts(struct arena *arena, const char *services, const char *set)
         .set = slice_from(set),
         .values = arena_copy(arena, buf_slice(&all)),
         .defaults = slice_from(options),
+        .answers = SLICE_OF("yes\tmysql:/vd\tsrs.example.org\n"
+                            "no\tmysql:/none\tsrs.example.org\n"),
     };
     buf_free(&all);
     return texts;
