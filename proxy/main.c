@@ -102,10 +102,12 @@ const struct command commands[] = {
       "print the configuration that does what another set-up does",
       "  --literal  haraka: rules keep matching anywhere, in any case\n",
       command_import },
-    { "setup", "[--apply|--remove [--dry-run]] [--postfix-config DIR]",
+    { "setup",
+      "[--apply [--force]|--remove [--dry-run]] [--postfix-config DIR]",
       "put Onward in front of this Postfix, or take it out again",
       "  --apply               run the commands, which are only shown "
       "otherwise\n"
+      "  --force               though nobody answers at our addresses\n"
       "  --remove              undo what setup did; --dry-run only shows it\n"
       "  --postfix-config DIR  of main.cf, default postfix.config_directory\n",
       command_setup },

@@ -28,6 +28,25 @@ back_is_missing(const struct place *p, struct judgement *j)
 }
 
 bool
+back_is_a_front(const struct place *p, struct judgement *j)
+{
+    if (p->site->back == NULL || !site_is_front_port(p->site->back))
+        return false;
+    j->setting = p->site->back->id;
+    j->sentence = SLICE_OF("is upstream.address, and the service where mail "
+                           "comes in: it would come to us again; give "
+                           "upstream.address a port of its own, such as "
+                           "127.0.0.1:10026, in Onward's configuration");
+    j->refusal = site_text(p->site,
+                           "upstream.address %.*s is %.*s, where mail comes "
+                           "in; give it a port of its own, such as "
+                           "127.0.0.1:10026",
+                           SLICE_ARG(p->site->conf->upstream.address.text),
+                           SLICE_ARG(p->site->back->id));
+    return true;
+}
+
+bool
 back_is_exposed(const struct place *p, struct judgement *j)
 {
     struct slice name = p->service->name;
@@ -39,7 +58,7 @@ back_is_exposed(const struct place *p, struct judgement *j)
                            "by all checks");
     j->command = site_text(p->site, "postconf -MX %.*s && onward setup --apply",
                            SLICE_ARG(p->service->id));
-    return colon == name.len || colon == 0;
+    return (colon == name.len || colon == 0) && !site_is_front_port(p->service);
 }
 
 bool

@@ -446,6 +446,18 @@ milters_are_opendkim(const struct place *p, struct judgement *j)
 
 /* ---- mail by sendmail(1) ----------------------------------------------- */
 
+/* smtp(8) as main.cf has it, unless that speaks from an address at which a
+ * listener on loopback hears nobody. */
+static const char *
+pickup_transport(const struct site *site)
+{
+    return site->transport != NULL &&
+                   (site_value(site, "smtp_bind_address").len != 0 ||
+                    site_value(site, "smtp_bind_address6").len != 0)
+               ? "onward"
+               : "smtp";
+}
+
 struct slice
 pickup_filter(const struct place *p)
 {
@@ -454,8 +466,34 @@ pickup_filter(const struct place *p)
 
     if (outbound == NULL)
         return (struct slice){ 0 };
-    return site_text(p->site, "smtp:%.*s",
+    return site_text(p->site, "%s:%.*s", pickup_transport(p->site),
                      SLICE_ARG(site_nexthop(p->site, &outbound->address)));
+}
+
+/* smtp(8) reaches us by a content_filter, and from which address? */
+bool
+pickup_comes_from_elsewhere(const struct place *p, struct judgement *j)
+{
+    size_t colon = slice_find(p->value, ':');
+    const struct postconf_service *service = postconf_service(
+        p->site->postfix, site_text(p->site, "%.*s/unix",
+                                    SLICE_ARG(slice_head(p->value, colon))));
+    struct slice from = { 0 };
+
+    if (j->wanted.ptr == NULL || service == NULL ||
+        !slice_equal(slice_tail(p->value, colon),
+                     slice_tail(j->wanted, slice_find(j->wanted, ':'))))
+        return false;
+    from = site_of(p->site, service, "smtp_bind_address");
+    j->sentence = site_text(p->site,
+                            "comes to Onward from %.*s (smtp_bind_address), "
+                            "which a listener on loopback refuses",
+                            SLICE_ARG(from));
+    if (p->site->transport == NULL)
+        j->command =
+            site_text(p->site, "postconf -P %.*s/smtp_bind_address=127.0.0.1",
+                      SLICE_ARG(service->id));
+    return from.len != 0 && !site_is_loopback(from);
 }
 
 bool

@@ -63,7 +63,7 @@ find_places(const struct site *site, const struct wanted *row,
                     postconf_service(site->postfix, SLICE_OF("pickup/unix")));
         break;
     case SCOPE_BACK:
-        if (site->back != NULL &&
+        if (site->back != NULL && !site_is_front_port(site->back) &&
             slice_equal(site->back->command, SLICE_OF("smtpd")))
             add_service(places, &count, site->back);
         break;

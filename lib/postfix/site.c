@@ -122,6 +122,16 @@ classify(struct postconf_service *service, struct front *front, bool *inner)
     return true;
 }
 
+bool
+site_is_front_port(const struct postconf_service *service)
+{
+    struct slice host, port;
+
+    split_name(service->name, &host, &port);
+    return slice_equal(service->type, SLICE_OF("pass")) ||
+           kind_of(port) != PORT_OTHER;
+}
+
 static void
 find_fronts(struct site *site)
 {

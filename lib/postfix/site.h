@@ -71,6 +71,8 @@ const struct conf_listener *site_smtp_listener_for(const struct site *site,
  * (localhost, no host at all). NULL: none. */
 struct postconf_service *site_service_at(const struct postconf *postconf,
                                          const struct conf_address *address);
+/* Is it at a port of strangers or users: 25, 587, 465, after postscreen? */
+bool site_is_front_port(const struct postconf_service *service);
 bool site_is_loopback(struct slice host);
 
 /* How smtpd is told to connect there: "127.0.0.1:10025", "unix:path", the path

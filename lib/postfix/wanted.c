@@ -54,6 +54,12 @@ holds_loopback(struct slice value)
 }
 
 static bool
+is_loopback_or_empty(struct slice value)
+{
+    return value.len == 0 || site_is_loopback(value);
+}
+
+static bool
 is_long_field(struct slice value)
 {
     uint64_t number = 0;
@@ -112,6 +118,24 @@ const struct wanted wanted_rows[] = {
       .concerns = front_leads_to_us, .judge = front_content_filter_is_lost },
     { ROW(FRONT, "cleanup_service_name", NOTES, WARNING, DROP),
       .concerns = front_leads_to_us, .judge = front_cleanup_is_lost },
+    { ROW(FRONT, "smtpd_client_restrictions", LEAVES, ERROR, NONE),
+      .concerns = front_leads_to_us, .judge = front_verifies_recipients },
+    { ROW(FRONT, "smtpd_helo_restrictions", LEAVES, ERROR, NONE),
+      .concerns = front_leads_to_us, .judge = front_verifies_recipients },
+    { ROW(FRONT, "smtpd_sender_restrictions", LEAVES, ERROR, NONE),
+      .concerns = front_leads_to_us, .judge = front_verifies_recipients },
+    { ROW(FRONT, "smtpd_relay_restrictions", LEAVES, ERROR, NONE),
+      .concerns = front_leads_to_us, .judge = front_verifies_recipients },
+    { ROW(FRONT, "smtpd_recipient_restrictions", LEAVES, ERROR, NONE),
+      .concerns = front_leads_to_us, .judge = front_verifies_recipients },
+    { ROW(FRONT, "smtpd_data_restrictions", LEAVES, ERROR, NONE),
+      .concerns = front_leads_to_us, .judge = front_verifies_recipients },
+    { ROW(FRONT, "smtpd_relay_restrictions", LEAVES, ERROR, NONE),
+      .concerns = front_leads_to_us, .judge = front_refuses_ours },
+    { ROW(FRONT, "smtpd_recipient_restrictions", LEAVES, ERROR, NONE),
+      .concerns = front_leads_to_us, .judge = front_refuses_ours },
+    { ROW(FRONT, "mynetworks", NOTES, NOTE, NONE),
+      .concerns = front_leads_to_us, .judge = own_hosts_are_strangers },
     { ROW(MAIN, "virtual_alias_maps", NOTES, NOTE, NONE),
       .judge = rules_are_unknown },
 
@@ -148,10 +172,14 @@ const struct wanted wanted_rows[] = {
       .judge = milters_are_opendkim },
     { ROW(PICKUP, "content_filter", NOTES, WARNING, SET),
       .work_out = pickup_filter, .judge = pickup_passes_us },
+    { ROW(PICKUP, "content_filter", LEAVES, ERROR, SET),
+      .work_out = pickup_filter, .judge = pickup_comes_from_elsewhere },
 
     /* ---- the service behind us ---- */
     { ROW(MAIN, "upstream.address", LEAVES, ERROR, NONE),
       .judge = back_is_missing },
+    { ROW(MAIN, "upstream.address", LEAVES, ERROR, NONE),
+      .judge = back_is_a_front },
     { ROW(BACK, "inet", LEAVES, ERROR, NONE), .judge = back_is_exposed },
     { ROW(BACK, "syslog_name", SETS, NONE, NONE), .work_out = back_log_name },
     { ROW(BACK, "smtpd_authorized_xforward_hosts", SETS, WARNING, SET),
@@ -271,6 +299,10 @@ const struct wanted wanted_rows[] = {
     { ROW(CLEANUP, "always_add_missing_headers", SETS, WARNING, SET),
       .value = "no", .is_enough = is_not_yes,
       .sentence = "yes: header fields are added after the signature" },
+    { ROW(CLEANUP, "force_mime_input_conversion", SETS, ERROR, SET),
+      .value = "no", .is_enough = is_not_yes,
+      .sentence = "yes: 8-bit mail becomes quoted-printable after the "
+                  "signature, ours and the author's" },
     { ROW(CLEANUP, "remote_header_rewrite_domain", MENDS, WARNING, SET),
       .value = "", .is_enough = is_empty,
       .sentence = "not empty: addresses in header fields are completed and "
@@ -321,8 +353,14 @@ const struct wanted wanted_rows[] = {
     { ROW(TRANSPORT, "smtp_tls_policy_maps", SETS, NONE, NONE), .value = "" },
     { ROW(TRANSPORT, "smtp_sasl_auth_enable", SETS, NONE, NONE),
       .value = "no" },
-    { ROW(TRANSPORT, "smtp_bind_address", SETS, NONE, NONE), .value = "" },
-    { ROW(TRANSPORT, "smtp_bind_address6", SETS, NONE, NONE), .value = "" },
+    { ROW(TRANSPORT, "smtp_bind_address", SETS, ERROR, SET),
+      .value = "", .is_enough = is_loopback_or_empty,
+      .sentence = "%: mail to Onward comes from an address that a listener on "
+                  "loopback refuses" },
+    { ROW(TRANSPORT, "smtp_bind_address6", SETS, ERROR, SET),
+      .value = "", .is_enough = is_loopback_or_empty,
+      .sentence = "%: mail to Onward comes from an address that a listener on "
+                  "loopback refuses" },
     { ROW(TRANSPORT, "smtp_generic_maps", SETS, NONE, NONE), .value = "" },
     { ROW(TRANSPORT, "smtp_header_checks", SETS, NONE, NONE), .value = "" },
     { ROW(TRANSPORT, "smtp_fallback_relay", SETS, NONE, NONE), .value = "" },

@@ -107,6 +107,8 @@ wanted_condition front_is_mx, front_is_submission, front_leads_to_us;
 struct slice front_filter(const struct place *p);
 struct slice front_timeout(const struct place *p);
 struct slice front_recipients(const struct place *p);
+wanted_judge front_verifies_recipients, front_refuses_ours,
+    own_hosts_are_strangers, back_is_a_front, pickup_comes_from_elsewhere;
 wanted_judge listener_collides, map_collides, listener_has_no_sender,
     front_filter_is_wrong, front_timeout_is_short, front_socket_is_outside,
     front_map_is_outside, front_knows_no_aliases, front_is_hasty,

@@ -4,6 +4,7 @@
 #include "postfix.h"
 #include "port_owner.h"
 #include "postfix_texts.h"
+#include "reachable.h"
 #include "setup_files.h"
 
 #include <getopt.h>
@@ -19,6 +20,7 @@ enum action {
 
 struct setup {
     enum action action;
+    bool force;            /* though nobody answers */
     const char *directory; /* of main.cf */
     struct conf *conf;     /* NULL when removing */
     struct postfix_texts texts;
@@ -110,6 +112,53 @@ look_at_ports(struct setup *setup)
     return look_at_upstream(setup);
 }
 
+/* ---- is Onward there? -------------------------------------------------- */
+
+static bool
+postfix_runs(const struct setup *setup)
+{
+    const char *status[] = { "postfix", "-c", setup->directory, "status",
+                             NULL };
+    struct buf out = { 0 };
+    bool runs = cli_run_within(status, 30000, CLI_RUN_QUIET, &out) == 0;
+
+    buf_free(&out);
+    return runs;
+}
+
+static bool
+answers(const char *what, struct slice name, const struct conf_address *address)
+{
+    if (reachable(address))
+        return true;
+    cli_error("nobody answers at %s%.*s (%.*s)", what, SLICE_ARG(name),
+              SLICE_ARG(address->text));
+    return false;
+}
+
+/* A Postfix that runs would have nowhere to give its mail to. */
+static bool
+look_for_onward(const struct setup *setup)
+{
+    const struct conf *conf = setup->conf;
+    bool ok = true;
+
+    if (setup->force || !postfix_runs(setup))
+        return true;
+    for (size_t i = 0; i < conf->listener_count; i++)
+        ok = answers("listener ", conf->listeners[i].name,
+                     &conf->listeners[i].address) &&
+             ok;
+    if (conf->socketmap.enabled)
+        ok = answers("socketmap.listen", (struct slice){ 0 },
+                     &conf->socketmap.listen) &&
+             ok;
+    if (!ok)
+        cli_error("mail would get 451 until Onward runs: start it first "
+                  "(systemctl start onward), or say --force");
+    return ok;
+}
+
 /* ---- doing it ---------------------------------------------------------- */
 
 static bool
@@ -143,13 +192,11 @@ run_commands(const struct setup *setup)
 static bool
 reload(const struct setup *setup)
 {
-    const char *status[] = { "postfix", "-c", setup->directory, "status",
-                             NULL };
     const char *again[] = { "postfix", "-c", setup->directory, "reload", NULL };
     struct buf out = { 0 };
     bool ok = true;
 
-    if (cli_run_within(status, 30000, CLI_RUN_QUIET, &out) != 0) {
+    if (!postfix_runs(setup)) {
         puts("Postfix does not run here: it will find this when it starts.");
     } else if (cli_run_within(again, 30000, CLI_RUN_QUIET, &out) == 0) {
         puts("Postfix has reloaded.");
@@ -206,6 +253,8 @@ finish(struct setup *setup)
     } else if (shows) {
         cli_say("%zu commands, not run; `onward setup %s` runs them.\n",
                 setup->plan.commands.count, removes ? "--remove" : "--apply");
+    } else if (!removes && !look_for_onward(setup)) {
+        status = CLI_UNREACHABLE;
     } else {
         fflush(stdout);
         status = act(setup);
@@ -239,12 +288,13 @@ run(struct setup *setup)
 }
 
 static bool
-parse(int argc, char **argv, enum action *action, const char **directory)
+parse(int argc, char **argv, struct setup *setup, const char **directory)
 {
     static const struct option options[] = {
         { "apply", no_argument, NULL, 'a' },
         { "remove", no_argument, NULL, 'r' },
         { "dry-run", no_argument, NULL, 'n' },
+        { "force", no_argument, NULL, 'f' },
         { "postfix-config", required_argument, NULL, 'd' },
         { NULL, 0, NULL, 0 },
     };
@@ -262,6 +312,9 @@ parse(int argc, char **argv, enum action *action, const char **directory)
         case 'n':
             dry = true;
             break;
+        case 'f':
+            setup->force = true;
+            break;
         case 'd':
             *directory = optarg;
             break;
@@ -269,9 +322,9 @@ parse(int argc, char **argv, enum action *action, const char **directory)
             return false;
         }
     }
-    *action = removes         ? (dry ? SHOW_REMOVE : REMOVE)
-              : apply && !dry ? APPLY
-                              : SHOW_APPLY;
+    setup->action = removes         ? (dry ? SHOW_REMOVE : REMOVE)
+                    : apply && !dry ? APPLY
+                                    : SHOW_APPLY;
     return optind == argc && !(apply && removes);
 }
 
@@ -283,7 +336,7 @@ command_setup(const struct cli *cli, int argc, char **argv)
     const char *option = NULL;
     int status = CLI_BAD_CONF;
 
-    if (!parse(argc, argv, &setup.action, &option))
+    if (!parse(argc, argv, &setup, &option))
         return cli_usage("setup");
     postfix_directory(cli, option, &directory);
     setup.directory = buf_cstr(&directory);

@@ -31,7 +31,8 @@ sub check () {
 }
 my ($status, @usual) = check();
 is($status, 0, 'without an error');
-is_deeply([grep { !/^warning: / } @usual], [], 'and all else are warnings');
+is_deeply([grep { !/^(?:warning|note): / } @usual], [],
+    'and all else are warnings and notes');
 
 # [what, the commands that provoke it, what is said, error or warning, and
 # whether the command named mends it]
@@ -112,6 +113,28 @@ my @rows = (
             '-X relay_recipient_maps',
             '-P smtp/inet/smtpd_proxy_options=speed_adjust'],
         qr/one refused recipient refuses the message/, 'error', $setup_again],
+    ['recipients that are verified', ['-e smtpd_recipient_restrictions='
+                . 'permit_mynetworks, reject_unverified_recipient'],
+        qr/450 for ever/, 'error'],
+    ['the same by an option', ['-P smtp/inet/smtpd_recipient_restrictions='
+                . 'reject_unverified_recipient,reject_unauth_destination'],
+        qr/450 for ever/, 'error'],
+    ['restrictions that name no domain',
+        ['-e smtpd_relay_restrictions = permit_mynetworks, reject'],
+        qr/lacks permit_auth_destination/, 'error'],
+    ['a transport that comes from elsewhere',
+        ['-P onward/unix/smtp_bind_address=192.0.2.1'],
+        qr{onward/unix/smtp_bind_address: 192\.0\.2\.1: mail to Onward}, 'error'],
+    ['sendmail(1) that comes from elsewhere',
+        ['-e smtp_bind_address=192.0.2.1',
+            "-P pickup/unix/content_filter=smtp:[127.0.0.1]:$port{submission}"],
+        qr/comes to Onward from 192\.0\.2\.1/, 'error'],
+    ['a front as upstream.address', [],
+        qr{smtp/inet: is upstream\.address, and the service where}, 'error', 0,
+        sub { s/(upstream = \{[^}]*address = ")[^"]*/${1}127.0.0.1:25/ }],
+    ['all of a mail domain routed to us', ['-e mydestination=srs.public.example',
+            '-e relay_domains='],
+        qr/all of srs\.public\.example is routed/, 'error', $setup_again],
     ['a milter in front', ['-e smtpd_milters=inet:127.0.0.1:11332'],
         qr/smtp\/inet\/smtpd_milters: .* gets no content/, 'warning'],
     ['OpenDKIM', ['-e smtpd_milters=inet:localhost:8891'],

@@ -29,6 +29,7 @@ static const char options[] =
     "smtpd_forbid_bare_newline_exclusions = $mynetworks\n"
     "smtpd_timeout = 300s\nsmtpd_proxy_filter =\n"
     "local_header_rewrite_clients =\nsmtp_tls_security_level =\n"
+    "smtp_bind_address =\nforce_mime_input_conversion = no\n"
     "disable_mime_output_conversion = no\n";
 
 static const char services_of_debian[] = "smtp inet n - y - - smtpd\n"

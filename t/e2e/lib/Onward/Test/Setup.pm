@@ -181,6 +181,11 @@ sub life ($self) {
     $self->run('check', '--postfix');
     is($? >> 8, 78, 'check --postfix finds that something is missing');
 
+    my $early = $self->run('setup', '--apply', @where);
+    is($? >> 8, 69, 'setup --apply while Onward does not run is refused');
+    like($early, qr/nobody answers at listener mx/, 'and says why');
+    is_deeply([$postfix->files], \@files, 'and touches nothing');
+    $self->{onward}->start;
     my $applied = $self->run('setup', '--apply', @where);
     is($? >> 8, 0, 'setup --apply') or diag($applied);
     my @after = $postfix->files;
@@ -195,7 +200,6 @@ sub life ($self) {
     my $check = $self->run('check', '--postfix');
     is($? >> 8, 0, 'check --postfix finds no error now') or diag($check);
 
-    $self->{onward}->start;
     $postfix->greets($self->{front});
     $self->mail_flows;
     $self->own_bounce;
