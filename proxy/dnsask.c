@@ -11,7 +11,8 @@
 #include <time.h>
 
 enum {
-    IN_FLIGHT_MAX = 100
+    IN_FLIGHT_MAX = 100,
+    TIMEOUT_MS = 3000, /* without a configuration */
 };
 
 struct asking {
@@ -168,7 +169,7 @@ set_servers(ares_channel channel, const struct conf *conf)
 {
     struct buf list = { 0 };
 
-    if (conf->dns.server_count == 0)
+    if (conf == NULL || conf->dns.server_count == 0)
         return ARES_SUCCESS;
     for (size_t i = 0; i < conf->dns.server_count; i++) {
         const struct conf_address *server = &conf->dns.servers[i];
@@ -186,7 +187,7 @@ open_channel(ares_channel *channel, const struct conf *conf)
 {
     struct ares_options options = {
         /* The second try waits twice as long as the first. */
-        .timeout = (int)(conf->dns.timeout / 3),
+        .timeout = (int)((conf != NULL ? conf->dns.timeout : TIMEOUT_MS) / 3),
         .tries = 2,
         .flags = ARES_FLAG_NOALIASES, /* what is long comes over TCP */
     };
@@ -270,4 +271,79 @@ dns_ask(const struct conf *conf, struct dns_query *queries, size_t count,
         ares_destroy(asking.channel);
     ares_library_cleanup();
     free(pending);
+}
+
+/* ---- of any type ------------------------------------------------------- */
+
+struct wanting {
+    struct asking *asking;
+    struct dns_wanted *wanted;
+};
+
+/* An answer that says no has a packet too, which c-ares has looked at. */
+static void
+on_packet(void *arg, int error, int timeouts, unsigned char *packet, int len)
+{
+    struct wanting *wanting = arg;
+    struct dns_wanted *wanted = wanting->wanted;
+    struct slice octets = { (const char *)packet, len > 0 ? (size_t)len : 0 };
+
+    (void)timeouts;
+    wanting->asking->in_flight--;
+    wanted->answer = (struct dns_answer){ .status = DNS_TROUBLE };
+    if ((error != ARES_SUCCESS && error != ARES_ENOTFOUND &&
+         error != ARES_ENODATA) ||
+        octets.len < 2)
+        return;
+    uint16_t id = (uint16_t)(packet[0] << 8 | packet[1]);
+    if (dns_packet_read(octets, id, &wanted->question, wanting->asking->arena,
+                        &wanted->answer) != DNS_READ_ANSWER)
+        wanted->answer = (struct dns_answer){ .status = DNS_TROUBLE };
+}
+
+static void
+ask_any(struct wanting *wanting)
+{
+    struct dns_wanted *wanted = wanting->wanted;
+    struct buf name = { 0 };
+
+    if (!dns_name_is_askable(wanted->question.name)) {
+        wanted->answer = (struct dns_answer){ .status = DNS_NO_NAME };
+        return;
+    }
+    /* c-ares reads a backslash as the start of an escape. */
+    for (size_t i = 0; i < wanted->question.name.len; i++) {
+        if (wanted->question.name.ptr[i] == '\\')
+            buf_putc(&name, '\\');
+        buf_putc(&name, wanted->question.name.ptr[i]);
+    }
+    wanting->asking->in_flight++;
+    ares_query(wanting->asking->channel, buf_cstr(&name), ns_c_in,
+               (int)wanted->question.type, on_packet, wanting);
+    buf_free(&name);
+}
+
+void
+dns_ask_any(const struct conf *conf, struct dns_wanted *wanted, size_t count,
+            struct arena *arena)
+{
+    struct asking asking = { .arena = arena };
+    struct wanting *wanting = mem_alloc(count * sizeof(*wanting));
+    int error = open_channel(&asking.channel, conf);
+
+    for (size_t i = 0; i < count; i++) {
+        wanting[i] = (struct wanting){ &asking, &wanted[i] };
+        wanted[i].answer = (struct dns_answer){ .status = DNS_TROUBLE };
+        if (error != ARES_SUCCESS)
+            continue;
+        ask_any(&wanting[i]);
+        while (asking.in_flight >= IN_FLIGHT_MAX)
+            turn(asking.channel);
+    }
+    while (asking.in_flight != 0)
+        turn(asking.channel);
+    if (error == ARES_SUCCESS)
+        ares_destroy(asking.channel);
+    ares_library_cleanup();
+    free(wanting);
 }

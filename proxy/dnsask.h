@@ -1,5 +1,4 @@
-/* DNS for the commands: blocking, many questions at once. The daemon asks no
- * DNS on the way of a message. */
+/* DNS for the commands: blocking, many questions at once. */
 #ifndef ONWARD_DNSASK_H
 #define ONWARD_DNSASK_H
 
@@ -26,5 +25,15 @@ struct dns_query {
  */
 void dns_ask(const struct conf *conf, struct dns_query *queries, size_t count,
              struct arena *arena);
+
+/* A question of any type, and its answer in the arena. */
+struct dns_wanted {
+    struct dns_question question; /* in */
+    struct dns_answer answer;
+};
+
+/* The same for these. conf NULL: the resolvers of the system, 3 s. */
+void dns_ask_any(const struct conf *conf, struct dns_wanted *wanted,
+                 size_t count, struct arena *arena);
 
 #endif

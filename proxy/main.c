@@ -89,6 +89,16 @@ const struct command commands[] = {
       "  --listener NAME  as if it came in there; default the first one\n"
       "  --message FILE   say how this message would be signed\n",
       command_explain },
+    { "verify", "[OPTION...] [--client-ip IP] [--message FILE|-]",
+      "is a message, or a client, what it says it is: SPF, DKIM, DMARC",
+      JSON_OPTION
+      "  --client-ip IP   evaluate SPF for this client\n"
+      "  --helo NAME      that it gave\n"
+      "  --from SENDER    reverse-path; '<>', or none: that of a bounce\n"
+      "  --message FILE   evaluate DKIM and DMARC of this message\n"
+      "  --dns-file FILE  answers from a file instead of DNS\n"
+      "  --time EPOCH     instead of now, in seconds\n",
+      command_verify },
     { "status", "[--json|--watch]",
       "one screen: is it well, what does it do; the exit code is the answer",
       JSON_OPTION "  --watch  again every 2 seconds\n", command_status },

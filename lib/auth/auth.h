@@ -6,6 +6,7 @@
 #define ONWARD_AUTH_H
 
 #include "dmarc.h"
+#include "evaluation.h"
 #include "results.h"
 #include "spf.h"
 #include "verdict.h"

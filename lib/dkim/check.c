@@ -291,6 +291,15 @@ dkim_verifier_examined(const struct dkim_verifier *verifier,
     return count;
 }
 
+bool
+dkim_verifier_is_open(const struct dkim_verifier *verifier)
+{
+    for (size_t i = 0; i < verifier->count; i++)
+        if (verifier->examined[i].result == DKIM_TEMPERROR)
+            return true;
+    return false;
+}
+
 enum dkim_reason
 dkim_verifier_why(const struct dkim_verifier *verifier)
 {

@@ -166,6 +166,9 @@ struct dkim_signature dkim_verifier_signature(struct dkim_verifier *verifier,
 size_t dkim_verifier_examined(const struct dkim_verifier *verifier,
                               struct dkim_signature *signatures, size_t max);
 
+/* True if a signature may pass once DNS answers. */
+bool dkim_verifier_is_open(const struct dkim_verifier *verifier);
+
 /* Why nothing passed, in one word for `verified=none(WORD)`: of the signature
  * that came first in the order of examination. REASON_NONE: one passed. */
 enum dkim_reason dkim_verifier_why(const struct dkim_verifier *verifier);

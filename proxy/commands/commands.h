@@ -15,5 +15,6 @@ int command_setup(const struct cli *cli, int argc, char **argv);
 int command_import(const struct cli *cli, int argc, char **argv);
 int command_status(const struct cli *cli, int argc, char **argv);
 int command_trace(const struct cli *cli, int argc, char **argv);
+int command_verify(const struct cli *cli, int argc, char **argv);
 
 #endif
