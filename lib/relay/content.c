@@ -150,7 +150,7 @@ judge_loops(struct relay_session *s)
     if (marks.count == 0)
         return OUTCOME_NONE;
     for (const struct recipient *r = tx->recipients; r != NULL; r = r->next) {
-        if (!r->accepted || !r->alias)
+        if (!r->alias)
             continue;
         if (!mail_loop_key_make(content_secret(s), r->rcpt.forward_path.text,
                                 &key))

@@ -3,8 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* RCPT commands beyond the limit of accepted ones: refused recipients cost
- * memory too, until the transaction ends. */
+/* RCPT commands beyond the limit of accepted ones. */
 enum {
     ATTEMPTS_MORE = 1000
 };
@@ -44,7 +43,7 @@ remember_worst(struct transaction *tx, struct smtp_reply reply,
                enum outcome outcome)
 {
     if (tx->worst.code < 500)
-        tx->worst = reply;
+        tx->worst.code = reply.code;
     if (tx->worst_outcome == OUTCOME_NONE || reply.code >= 500)
         tx->worst_outcome = outcome;
 }
@@ -64,17 +63,13 @@ refuse_recipient(struct relay_session *s, struct smtp_reply reply,
     s->phase = PHASE_COMMANDS;
     session_reply(s, reply, origin);
     journal_recipient(s, r, reply, outcome);
-    s->tx->current = NULL;
+    recipient_drop(s->tx);
 }
 
 static void
-accept_recipient(struct relay_session *s, struct smtp_reply reply)
+count_accepted(struct relay_session *s, const struct recipient *r)
 {
-    struct recipient *r = s->tx->current;
-
-    r->accepted = true;
-    s->tx->accepted++;
-    switch (s->tx->expand.fate) {
+    switch (r->fate) {
     case RELAY_PASS:
         s->counters->recipients_pass++;
         break;
@@ -90,8 +85,14 @@ accept_recipient(struct relay_session *s, struct smtp_reply reply)
     case RELAY_REFUSE:
         break;
     }
+}
+
+static void
+accept_recipient(struct relay_session *s, struct smtp_reply reply)
+{
+    count_accepted(s, s->tx->current);
+    recipient_keep(s->tx);
     s->phase = PHASE_COMMANDS;
-    s->tx->current = NULL;
     session_reply(s, reply, SMTP_REPLY_UPSTREAM);
 }
 
@@ -102,13 +103,9 @@ static const struct smtp_reply accepted = { 250, SLICE("2.1.5 Ok") };
 static bool
 is_wanted_already(const struct relay_session *s, const struct smtp_path *path)
 {
-    for (unsigned i = 0; i < s->outbound_count; i++)
-        for (const struct offer *f = s->outbounds[i]->offers; f != NULL;
-             f = f->next)
-            if (f->wanted && f->state != OFFER_REFUSED &&
-                smtp_path_equal(&f->path, path))
-                return true;
-    return false;
+    const struct offer *f = offer_find(s->tx, path);
+
+    return f != NULL && f->wanted && f->state != OFFER_REFUSED;
 }
 
 /* All targets find a place in an outbound, or none is sent. */
@@ -132,24 +129,11 @@ place_targets(struct relay_session *s, const struct expand *e, size_t *placed)
             return s->outbound_count == OUTBOUNDS_MAX
                        ? OUTCOME_TOO_MANY_RECIPIENTS
                        : OUTCOME_NO_MEMORY;
-        if (outbound_offer(s, o, &target->path, s->tx->current) == NULL)
+        if (offer_make(s->tx, o, &target->path) == NULL)
             return OUTCOME_NO_MEMORY;
         (*placed)++;
     }
     return OUTCOME_NONE;
-}
-
-/* The addresses of a recipient that was refused get no mail. */
-static void
-withdraw_offers(struct relay_session *s, const struct recipient *r)
-{
-    for (unsigned i = 0; i < s->outbound_count; i++)
-        for (struct offer *f = s->outbounds[i]->offers; f != NULL; f = f->next)
-            if (f->recipient == r) {
-                f->wanted = false;
-                if (f->state == OFFER_WAITING && !f->in_flight)
-                    f->state = OFFER_REFUSED;
-            }
 }
 
 static void
@@ -159,7 +143,6 @@ offer_targets(struct relay_session *s, const struct expand *e)
     enum outcome outcome = place_targets(s, e, &placed);
 
     if (outcome != OUTCOME_NONE) {
-        withdraw_offers(s, s->tx->current);
         refuse_recipient(s, outcome_reply(outcome), outcome, SMTP_REPLY_OURS);
         return;
     }
@@ -171,28 +154,6 @@ offer_targets(struct relay_session *s, const struct expand *e)
     for (unsigned i = 0; i < s->outbound_count; i++)
         outbound_push(s, s->outbounds[i]);
     envelope_progress(s);
-}
-
-/* The verdict on an alias is the worst of its targets: 5xx, then 4xx. */
-static const struct offer *
-worst_offer(const struct relay_session *s, const struct outbound **where)
-{
-    const struct offer *worst = NULL;
-
-    for (unsigned i = 0; i < s->outbound_count; i++)
-        for (const struct offer *f = s->outbounds[i]->offers; f != NULL;
-             f = f->next) {
-            if (f->recipient != s->tx->current || !f->wanted)
-                continue;
-            bool worse = worst == NULL ||
-                         (f->reply.code >= 400 && worst->reply.code < 400) ||
-                         (f->reply.code >= 500 && worst->reply.code < 500);
-            if (worse) {
-                worst = f;
-                *where = s->outbounds[i];
-            }
-        }
-    return worst;
 }
 
 static bool
@@ -207,26 +168,17 @@ all_settled(const struct relay_session *s)
 static void
 settle_recipient(struct relay_session *s)
 {
-    struct recipient *r = s->tx->current;
-    const struct outbound *where = NULL;
-    const struct offer *worst = worst_offer(s, &where);
+    const struct verdict *v = &s->tx->verdict;
 
-    assert(worst != NULL);
-    if (worst->reply.code >= 400) {
-        enum outcome outcome = OUTCOME_UPSTREAM_REPLY;
-        if (where->state == OUTBOUND_CLOSED &&
-            where->failure_outcome != OUTCOME_NONE)
-            outcome = where->failure_outcome;
-        struct smtp_reply reply = worst->reply;
-        withdraw_offers(s, r);
-        refuse_recipient(s, reply, outcome, SMTP_REPLY_UPSTREAM);
+    if (v->reply.code >= 400) {
+        refuse_recipient(s, v->reply, v->outcome, SMTP_REPLY_UPSTREAM);
         return;
     }
-    for (unsigned i = 0; i < s->outbound_count; i++)
-        for (struct offer *f = s->outbounds[i]->offers; f != NULL; f = f->next)
-            if (f->recipient == r && f->wanted)
-                s->tx->offers++;
-    accept_recipient(s, worst->reply);
+    for (const struct offer *f = s->tx->current->offers; f != NULL;
+         f = f->sibling)
+        s->tx->offers++;
+    /* No reply: upstream had accepted all of its targets before. */
+    accept_recipient(s, v->reply.code != 0 ? v->reply : accepted);
 }
 
 /* ---- RCPT: resolve ---- */
@@ -238,6 +190,7 @@ resolved(struct relay_session *s)
     struct recipient *r = s->tx->current;
 
     journal_srs(s, e);
+    r->fate = e->fate;
     r->not_null = e->not_null;
     r->alias = e->from_alias;
     r->rewritten = e->fate == RELAY_FORWARD || e->fate == RELAY_REVERSE;
@@ -266,6 +219,7 @@ run_expand(struct relay_session *s, const struct table_answer *answer)
     s->retry_lookup = false;
     switch (expand_step(&s->tx->expand, answer)) {
     case EXPAND_DONE:
+        expand_end(&s->tx->expand);
         resolved(s);
         return;
     case EXPAND_ASK:
@@ -296,27 +250,31 @@ void
 envelope_on_rcpt(struct relay_session *s, const struct smtp_rcpt *rcpt)
 {
     struct transaction *tx = s->tx;
-    struct recipient *r = NULL;
-    enum outcome outcome = OUTCOME_NO_MEMORY;
+    const struct recipient *known = recipient_find(tx, &rcpt->forward_path);
 
     if (tx->attempts >= (size_t)s->conf->limits.recipients + ATTEMPTS_MORE ||
-        tx->offers >= s->conf->limits.recipients)
-        outcome = OUTCOME_TOO_MANY_RECIPIENTS;
-    else
-        r = arena_try(&s->arena, sizeof(*r));
-    if (r == NULL) {
-        session_reply(s, outcome_reply(outcome), SMTP_REPLY_OURS);
+        tx->offers >= s->conf->limits.recipients) {
+        session_reply(s, outcome_reply(OUTCOME_TOO_MANY_RECIPIENTS),
+                      SMTP_REPLY_OURS);
         return;
     }
-    tx->attempts++;
-    r->rcpt = *rcpt;
-    *tx->last_recipient = r;
-    tx->last_recipient = &r->next;
-    tx->current = r;
+    if (tx->attempts++ == 0)
+        arena_try_copy(&s->arena, rcpt->forward_path.text, &tx->first);
+    if (known != NULL) {
+        /* What was said the first time is so the second. */
+        count_accepted(s, known);
+        session_reply(s, accepted, SMTP_REPLY_UPSTREAM);
+        return;
+    }
+    struct recipient *r = recipient_begin(tx, rcpt);
+    if (r == NULL) {
+        session_reply(s, outcome_reply(OUTCOME_NO_MEMORY), SMTP_REPLY_OURS);
+        return;
+    }
     tx->expand = (struct expand){
         .conf = s->conf,
         .role = s->listener->role,
-        .arena = &s->arena,
+        .arena = &s->scratch,
         .recipient = &r->rcpt.forward_path,
         .reverse_path = &tx->mail.reverse_path,
         .sender = &tx->sender,
@@ -352,7 +310,7 @@ envelope_on_data(struct relay_session *s)
 
     s->tx->told = false; /* a new attempt, with a verdict of its own */
     for (const struct recipient *r = s->tx->recipients; r != NULL; r = r->next)
-        if (r->accepted && r->not_null) {
+        if (r->not_null) {
             s->counters->srs_not_null++;
             refuse_data(s, OUTCOME_SRS_NOT_NULL);
             return;
@@ -388,7 +346,7 @@ settle_rebuilding(struct relay_session *s)
                  * The failed offers count as promised, so that a second DATA
                  * replays them once more and does not lose them. */
                 for (struct offer *g = o->offers; g != NULL; g = g->next)
-                    g->state = OFFER_ACCEPTED;
+                    offer_enter(g, OFFER_ACCEPTED);
                 refuse_data(s, o->failure_outcome != OUTCOME_NONE
                                    ? o->failure_outcome
                                    : OUTCOME_UPSTREAM_LOST);
@@ -406,6 +364,7 @@ envelope_readdress(struct relay_session *s)
     bool rebuilding = false;
 
     s->phase = PHASE_READDRESSING;
+    s->tx->verdict.reply.code = 0;
     for (unsigned i = 0; i < s->outbound_count; i++) {
         struct outbound *o = s->outbounds[i];
         o->replaying = false;
@@ -436,7 +395,7 @@ settle_readdressing(struct relay_session *s)
             }
             /* What upstream says of this sender is what it would have said
              * at RCPT, had we known. */
-            struct smtp_reply reply = outcome_relayed(f->reply);
+            struct smtp_reply reply = outcome_relayed(s->tx->verdict.reply);
             content_conclude(s, reply, OUTCOME_UPSTREAM_REPLY,
                              reply.code >= 500 ? RELAY_REJECTED
                                                : RELAY_DEFERRED);

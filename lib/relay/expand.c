@@ -54,22 +54,16 @@ add_step(struct expand *e, struct slice rule, struct slice origin)
     return true;
 }
 
-static bool
-has_target(const struct expand *e, const struct smtp_path *path)
-{
-    for (size_t i = 0; i < e->target_count; i++)
-        if (smtp_path_equal(&e->targets[i].path, path))
-            return true;
-    return false;
-}
-
 /* The item needs no further rewriting: it is what upstream will see. */
 static void
 add_target(struct expand *e, bool leaves)
 {
+    struct expand_item *first = addresses_find(&e->met, e->item->address);
+
     e->stage = EXPAND_NEXT;
-    if (has_target(e, &e->item->path))
+    if (first->is_target)
         return;
+    first->is_target = true;
     if (e->target_count == e->conf->forward.max_targets) {
         expand_refuse(e, OUTCOME_ALIAS_TARGETS);
         return;
@@ -96,10 +90,12 @@ new_item(struct expand *e, const struct smtp_path *path)
 
     if (item == NULL)
         return NULL;
+    item->address = path->text;
     item->path = *path;
     item->parent = e->item;
-    item->before = e->newest;
-    e->newest = item;
+    if (addresses_find(&e->met, item->address) == NULL &&
+        !addresses_add(&e->met, &item->address))
+        return NULL;
     e->items++;
     if (e->item != NULL) {
         item->depth = e->item->depth;
@@ -118,6 +114,12 @@ expand_start(struct expand *e)
     e->ahead = new_item(e, e->recipient);
     if (e->ahead == NULL)
         expand_refuse(e, OUTCOME_NO_MEMORY);
+}
+
+void
+expand_end(struct expand *e)
+{
+    addresses_free(&e->met);
 }
 
 /* ---- SRS addresses of ours ---- */
@@ -282,16 +284,6 @@ holds(const struct expand_item *item, const struct smtp_path *path)
     return false;
 }
 
-/* Aliases that meet again further down are followed once. */
-static bool
-is_met(const struct expand *e, const struct smtp_path *path)
-{
-    for (const struct expand_item *i = e->newest; i != NULL; i = i->before)
-        if (smtp_path_equal(&i->path, path))
-            return true;
-    return false;
-}
-
 /* A target needs at most as many aliases as the depth allows. */
 static bool
 is_too_large(const struct expand *e)
@@ -316,7 +308,8 @@ follow(struct expand *e, const struct alias_hit *hit)
             expand_refuse(e, OUTCOME_ALIAS_LOOP);
             return;
         }
-        if (!identity && is_met(e, target))
+        /* Aliases that meet again further down are followed once. */
+        if (!identity && addresses_find(&e->met, target->text) != NULL)
             continue;
         struct expand_item *item = is_too_large(e) ? NULL : new_item(e, target);
         if (item == NULL) {

@@ -7,6 +7,7 @@
 #ifndef ONWARD_RELAY_EXPAND_H
 #define ONWARD_RELAY_EXPAND_H
 
+#include "addresses.h"
 #include "outcome.h"
 #include "relay.h"
 
@@ -30,14 +31,15 @@ enum {
 };
 
 struct expand_item {
+    struct slice address; /* of the path; first: see addresses.h */
     struct smtp_path path;
     const struct expand_item *parent; /* whose target this is */
     struct expand_item *next;         /* still to do, in order */
-    struct expand_item *before;       /* made before this one */
     unsigned depth;                   /* aliases on the way */
     unsigned reversals;               /* SRS reversals on the way */
     bool rewritten;                   /* it is not what the client named */
     bool identity;                    /* its own target: a copy that stays */
+    bool is_target;                   /* an item of this address is one */
 };
 
 struct expand_counts {
@@ -91,7 +93,7 @@ struct expand {
         EXPAND_FINISHED,
     } stage;
     struct expand_item *ahead; /* items still to be resolved, in order */
-    struct expand_item *newest;
+    struct addresses met;      /* items, the first of each address */
     size_t items;
     struct expand_item *item;
     struct alias_cursor cursor;
@@ -101,8 +103,12 @@ struct expand {
     bool discarded, reversed;
 };
 
-/* Begin; the arguments above are set. */
+/* Begin; the arguments above are set. What the arena holds lives as long as
+ * the results are looked at. */
 void expand_start(struct expand *e);
+
+/* It is done, or will not be gone on with. The results stay. */
+void expand_end(struct expand *e);
 
 /* Go on; answer: NULL, or what was asked for. */
 enum expand_status expand_step(struct expand *e,

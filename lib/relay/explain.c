@@ -51,6 +51,7 @@ relay_explain(const struct conf *conf, enum conf_role role,
             break;
         }
     }
+    expand_end(&e);
     *explained = (struct relay_explained){
         .fate = e.fate,
         .reply = e.reply,

@@ -143,29 +143,19 @@ put_recipients(struct relay_session *s, struct log_line *line,
 
     for (const struct recipient *r = s->tx->recipients;
          r != NULL && count < room; r = r->next)
-        if (r->accepted)
-            list[count++] = show_address(s, shown, r->rcpt.forward_path.text);
+        list[count++] = show_address(s, shown, r->address);
     if (count != 0)
         log_addresses(line, "orig_to", list, count, 2);
 
     count = 0;
     size_t targets = 0;
-    for (unsigned i = 0; i < s->outbound_count; i++)
-        for (const struct offer *f = s->outbounds[i]->offers; f != NULL;
-             f = f->next)
-            targets += f->wanted ? 1 : 0;
-    list = arena_alloc(&shown->arena, targets * sizeof(*list));
-    /* The offers of each outbound stand in the order of the recipients. */
-    const struct offer *next[OUTBOUNDS_MAX];
-    for (unsigned i = 0; i < s->outbound_count; i++)
-        next[i] = s->outbounds[i]->offers;
     for (const struct recipient *r = s->tx->recipients; r != NULL; r = r->next)
-        for (unsigned i = 0; i < s->outbound_count; i++)
-            for (; next[i] != NULL &&
-                   (!next[i]->wanted || next[i]->recipient == r);
-                 next[i] = next[i]->next)
-                if (next[i]->wanted && count < targets)
-                    list[count++] = show_address(s, shown, next[i]->path.text);
+        for (const struct offer *f = r->offers; f != NULL; f = f->sibling)
+            targets++;
+    list = arena_alloc(&shown->arena, targets * sizeof(*list));
+    for (const struct recipient *r = s->tx->recipients; r != NULL; r = r->next)
+        for (const struct offer *f = r->offers; f != NULL; f = f->sibling)
+            list[count++] = show_address(s, shown, f->address);
     if (count != 0)
         log_addresses(line, "to", list, count, 1);
 }
@@ -251,6 +241,8 @@ tell_observer(struct relay_session *s, enum relay_result result,
         .id = { s->id, SESSION_ID },
         .listener = s->listener->name,
         .from = tx->mail.reverse_path.text,
+        .to = tx->first,
+        .recipients = tx->attempts,
         .result = result,
         .octets = tx->content_ended != 0 ? tx->spool.length : 0,
         .at = s->now.wall,
@@ -258,9 +250,6 @@ tell_observer(struct relay_session *s, enum relay_result result,
 
     if (s->shared->on_transaction == NULL)
         return;
-    for (const struct recipient *r = tx->recipients; r != NULL; r = r->next)
-        if (summary.recipients++ == 0)
-            summary.to = r->rcpt.forward_path.text;
     if (result == RELAY_ACCEPTED && tx->signed_at != 0) {
         summary.delivered = true;
         summary.upstream_ms = s->now.ms - tx->signed_at;

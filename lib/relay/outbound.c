@@ -18,13 +18,16 @@ outbound_find(struct relay_session *s, const struct relay_target *target)
     if (s->outbound_count == OUTBOUNDS_MAX)
         return NULL;
     struct outbound *o = mem_try(sizeof(*o));
-    if (o == NULL)
+    /* The target's are gone with its RCPT. */
+    if (o == NULL ||
+        !arena_try_copy(&s->arena, target->reverse_path, &o->reverse_path) ||
+        !arena_try_copy(&s->arena, target->srs_domain, &o->srs_domain)) {
+        free(o);
         return NULL;
+    }
     o->index = s->outbound_count;
     o->leaves = target->leaves;
     o->came_home = target->came_home;
-    o->reverse_path = target->reverse_path;
-    o->srs_domain = target->srs_domain;
     o->last_offer = &o->offers;
     o->failure_outcome = OUTCOME_NONE;
     s->outbounds[s->outbound_count++] = o;
@@ -34,61 +37,35 @@ outbound_find(struct relay_session *s, const struct relay_target *target)
 void
 outbound_free(struct outbound *o)
 {
+    struct offer *f;
+
+    while ((f = o->offers) != NULL) {
+        o->offers = f->next;
+        free(f);
+    }
     smtp_client_free(&o->client);
     buf_free(&o->xforward);
+    buf_free(&o->failure_text);
     buf_free(&o->fields);
     free(o);
-}
-
-struct offer *
-outbound_offer(struct relay_session *s, struct outbound *o,
-               const struct smtp_path *path, struct recipient *recipient)
-{
-    for (struct offer *f = o->offers; f != NULL; f = f->next)
-        if (f->state == OFFER_ACCEPTED && !f->wanted &&
-            smtp_path_equal(&f->path, path)) {
-            f->wanted = true;
-            f->recipient = recipient;
-            return f;
-        }
-    struct offer *offer = arena_try(&s->arena, sizeof(*offer));
-    if (offer == NULL)
-        return NULL;
-    offer->path = *path;
-    offer->recipient = recipient;
-    offer->wanted = true;
-    *o->last_offer = offer;
-    o->last_offer = &offer->next;
-    return offer;
 }
 
 bool
 outbound_is_settled(const struct outbound *o)
 {
-    for (const struct offer *f = o->offers; f != NULL; f = f->next)
-        if (f->state == OFFER_WAITING)
-            return false;
-    return true;
+    return o->waiting == 0;
 }
 
 bool
 outbound_has_wanted(const struct outbound *o)
 {
-    for (const struct offer *f = o->offers; f != NULL; f = f->next)
-        if (f->wanted && f->state == OFFER_ACCEPTED)
-            return true;
-    return false;
+    return o->good != 0;
 }
 
 bool
 outbound_needs_rebuild(const struct outbound *o)
 {
-    if (o->rebuild)
-        return true;
-    for (const struct offer *f = o->offers; f != NULL; f = f->next)
-        if (!f->wanted && f->state == OFFER_ACCEPTED)
-            return true;
-    return false;
+    return o->rebuild || o->stale != 0;
 }
 
 /* ---- sending the envelope ---- */
@@ -164,7 +141,7 @@ send_rcpt(struct outbound *o, struct offer *f, struct buf *out)
     struct buf line = { 0 };
 
     bool ok = buf_try_append(&line, SLICE_OF("RCPT TO:<")) &&
-              buf_try_append(&line, f->path.text) &&
+              buf_try_append(&line, f->address) &&
               buf_try_append(&line, SLICE_OF(">")) &&
               add_params(o, rcpt->params, &line);
     /* So that a DSN names the address that the sender wrote to (RFC 3461,
@@ -178,18 +155,12 @@ send_rcpt(struct outbound *o, struct offer *f, struct buf *out)
     }
     ok = ok && buf_try_append(&line, SLICE_OF("\r\n")) &&
          command(o, SMTP_STEP_RCPT, buf_slice(&line), out);
-    f->in_flight = true;
+    offer_enter(f, OFFER_SENT);
+    o->unsent = f->next;
+    if (o->unanswered == NULL)
+        o->unanswered = f;
     buf_free(&line);
     return ok;
-}
-
-static struct offer *
-next_to_send(struct outbound *o)
-{
-    for (struct offer *f = o->offers; f != NULL; f = f->next)
-        if (f->state == OFFER_WAITING && !f->in_flight)
-            return f;
-    return NULL;
 }
 
 /* The next command of the envelope, if there is one. */
@@ -205,14 +176,13 @@ send_next(struct relay_session *s, struct outbound *o, struct buf *out,
         buf_drop(&o->xforward, line.len);
         return ok;
     }
-    struct offer *f = next_to_send(o);
-    if (f == NULL) {
+    if (o->unsent == NULL) {
         *done = true;
         return true;
     }
     if (o->mail == MAIL_DUE)
         return send_mail(s, o, out);
-    return send_rcpt(o, f, out);
+    return send_rcpt(o, o->unsent, out);
 }
 
 static void
@@ -228,7 +198,7 @@ send_envelope(struct relay_session *s, struct outbound *o)
         return;
     }
     /* smtpd forgets XFORWARD with each transaction. */
-    if (o->mail == MAIL_UNSENT && next_to_send(o) != NULL) {
+    if (o->mail == MAIL_UNSENT && o->unsent != NULL) {
         xforward_print(&s->server.xforward, o->client.ehlo.xforward,
                        &o->xforward);
         o->mail = MAIL_DUE;
@@ -246,7 +216,7 @@ outbound_push(struct relay_session *s, struct outbound *o)
 {
     switch (o->state) {
     case OUTBOUND_CLOSED:
-        if (next_to_send(o) != NULL) {
+        if (o->unsent != NULL) {
             o->state = OUTBOUND_DIALLING;
             o->redialled = false;
             s->ops->dial(s->ctx, o->index, RELAY_DIAL_ANY);
@@ -269,20 +239,17 @@ outbound_push(struct relay_session *s, struct outbound *o)
 void
 outbound_rebuild(struct relay_session *s, struct outbound *o)
 {
-    struct offer **link = &o->offers;
     struct buf out = { 0 };
+    struct offer *next;
 
-    while (*link != NULL) {
-        struct offer *f = *link;
-        if (!f->wanted || f->state == OFFER_REFUSED) {
-            *link = f->next;
-            continue;
-        }
-        f->state = OFFER_WAITING;
-        f->in_flight = false;
-        link = &f->next;
+    for (struct offer *f = o->offers; f != NULL; f = next) {
+        next = f->next;
+        if (f->wanted)
+            offer_enter(f, OFFER_UNSENT);
+        else
+            offer_free(s->tx, f);
     }
-    o->last_offer = link;
+    o->unsent = o->offers;
     o->rebuild = false;
     o->replaying = true;
     o->failure_outcome = OUTCOME_NONE;
@@ -316,14 +283,13 @@ outbound_data(struct relay_session *s, struct outbound *o)
 /* ---- ending ---- */
 
 void
-outbound_disconnect(struct outbound *o)
+outbound_disconnect(struct relay_session *s, struct outbound *o)
 {
     smtp_client_free(&o->client);
     buf_free(&o->xforward);
     o->state = OUTBOUND_CLOSED;
     o->mail = MAIL_UNSENT;
-    for (struct offer *f = o->offers; f != NULL; f = f->next)
-        f->in_flight = false;
+    offers_forget(s->tx, o);
 }
 
 void
@@ -331,7 +297,7 @@ outbound_drop(struct relay_session *s, struct outbound *o)
 {
     if (o->state != OUTBOUND_CLOSED)
         s->ops->drop(s->ctx, o->index);
-    outbound_disconnect(o);
+    outbound_disconnect(s, o);
 }
 
 void
@@ -356,7 +322,18 @@ outbound_release(struct relay_session *s, struct outbound *o)
         s->ops->drop(s->ctx, o->index);
         break;
     }
-    outbound_disconnect(o);
+    outbound_disconnect(s, o);
+}
+
+bool
+outbound_keep_failure(struct outbound *o, const struct smtp_reply *reply)
+{
+    buf_clear(&o->failure_text);
+    if (!buf_try_append(&o->failure_text, reply->text))
+        return false;
+    o->failure =
+        (struct smtp_reply){ reply->code, buf_slice(&o->failure_text) };
+    return true;
 }
 
 void
@@ -368,9 +345,7 @@ outbound_fail(struct relay_session *s, struct outbound *o, enum outcome outcome)
     o->failure = outcome_reply(outcome);
     o->failure_outcome = outcome;
     o->rebuild = promised;
-    for (struct offer *f = o->offers; f != NULL; f = f->next)
-        if (f->state == OFFER_WAITING) {
-            f->state = OFFER_REFUSED;
-            f->reply = o->failure;
-        }
+    if (o->waiting != 0)
+        verdict_set(s->tx, o, o->failure, outcome);
+    offers_refuse(o);
 }

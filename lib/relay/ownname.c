@@ -208,11 +208,7 @@ ownname_on_answer(struct relay_session *s, const struct table_answer *answer)
 static void
 merge(struct relay_session *s, struct outbound *to, struct outbound *from)
 {
-    *to->last_offer = from->offers;
-    if (from->offers != NULL)
-        to->last_offer = from->last_offer;
-    from->offers = NULL;
-    from->last_offer = &from->offers;
+    offers_move(s->tx, to, from);
     outbound_release(s, from);
     to->rebuild = true;
 }

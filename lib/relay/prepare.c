@@ -27,11 +27,8 @@ outbounds_of(const struct relay_session *s, const struct recipient *r)
 {
     unsigned set = 0;
 
-    for (unsigned i = 0; i < s->outbound_count; i++)
-        for (const struct offer *f = s->outbounds[i]->offers; f != NULL;
-             f = f->next)
-            if (f->recipient == r && f->wanted)
-                set |= 1U << i;
+    for (const struct offer *f = r->offers; f != NULL; f = f->sibling)
+        set |= 1U << f->outbound->index;
     return set != 0 ? set : (1U << s->outbound_count) - 1;
 }
 
@@ -45,7 +42,7 @@ mark_loops(struct relay_session *s)
 
     for (const struct recipient *r = s->tx->recipients; r != NULL;
          r = r->next) {
-        if (!r->alias || !r->accepted || r->discarded)
+        if (!r->alias || r->discarded)
             continue;
         unsigned set = outbounds_of(s, r);
         if (!mail_loop_key_make(content_secret(s), r->rcpt.forward_path.text,

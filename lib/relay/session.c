@@ -95,6 +95,8 @@ free_transaction(struct transaction *tx)
         buf_free(&tx->job.parts[i].signatures);
         buf_free(&tx->job.parts[i].prepended);
     }
+    expand_end(&tx->expand);
+    recipients_free(tx);
     mail_header_free(&tx->header);
     mail_spool_free(&tx->spool);
     buf_free(&tx->header_text);
@@ -120,6 +122,7 @@ relay_free(struct relay_session *s)
         free_transaction(s->tx);
     smtp_server_free(&s->server);
     arena_free(&s->arena);
+    arena_free(&s->scratch);
     buf_free(&s->out);
     conf_unref(s->conf);
     free(s);
@@ -220,6 +223,7 @@ session_end_transaction(struct relay_session *s)
         free_transaction(s->tx);
     s->tx = NULL;
     arena_reset(&s->arena);
+    arena_free(&s->scratch);
     if (s->phase == PHASE_ENDED)
         return;
     s->phase = PHASE_COMMANDS;
@@ -331,8 +335,12 @@ handle_requests(struct relay_session *s, struct slice *octets)
     while (relay_wants_client(s)) {
         struct smtp_request request = { 0 };
         struct buf *content = s->tx != NULL ? &s->tx->scratch : &none;
+        struct arena *arena = s->tx != NULL ? &s->scratch : &s->arena;
+        /* What resolving the RCPT before this command took is given back: it
+         * may be a thousand times what the client said. */
+        arena_reset(&s->scratch);
         enum smtp_server_event event = smtp_server_take(
-            &s->server, octets, &s->arena, &request, &s->out, content);
+            &s->server, octets, arena, &request, &s->out, content);
         if (s->tx != NULL && s->tx->scratch.len != 0)
             content_take(s);
         if (event == SMTP_SERVER_MORE || event == SMTP_SERVER_BUSY)

@@ -3,6 +3,7 @@
  *
  *   session.c   the client's side: events in, requests, replies out
  *   envelope.c  MAIL and RCPT: resolve, offer upstream, settle
+ *   recipients.c  recipients and their offers, found by address
  *   outbound.c  one upstream conversation: the envelope
  *   upstream.c  what upstream says
  *   content.c   DATA: spool and judge
@@ -14,6 +15,7 @@
 #ifndef ONWARD_RELAY_SESSION_H
 #define ONWARD_RELAY_SESSION_H
 
+#include "addresses.h"
 #include "expand.h"
 #include "kin.h"
 #include "outcome.h"
@@ -27,9 +29,15 @@ enum {
 
 /* ---- recipients ---- */
 
-struct recipient { /* one RCPT of the client */
+/* A forward-path that the client named; a second RCPT of it adds none. In one
+ * piece of memory, which ends with the RCPT if that is refused. */
+struct recipient {
+    struct slice address; /* of rcpt; first: see addresses.h */
     struct recipient *next;
     struct smtp_rcpt rcpt;
+    struct offer *offers; /* of its targets, but those that others had named */
+    struct offer *last_offer;
+    enum relay_fate fate;
     bool accepted;
     bool discarded;
     bool not_null;  /* genuine SRS address, but no bounce */
@@ -38,20 +46,22 @@ struct recipient { /* one RCPT of the client */
 };
 
 enum offer_state {
-    OFFER_WAITING, /* for its reply, or to be sent */
+    OFFER_UNSENT,
+    OFFER_SENT, /* its reply is to come */
     OFFER_ACCEPTED,
     OFFER_REFUSED,
 };
 
 /* One forward-path of an upstream envelope. */
 struct offer {
-    struct offer *next;
-    struct smtp_path path;
-    struct recipient *recipient;
+    struct slice address;  /* first: see addresses.h */
+    struct offer *next;    /* of the outbound, in the order of their RCPTs */
+    struct offer **link;   /* what points to it there */
+    struct offer *sibling; /* of the recipient */
+    struct outbound *outbound;
+    struct recipient *recipient; /* NULL: it is not wanted any more */
     enum offer_state state;
-    bool in_flight; /* its RCPT was sent, the reply is to come */
-    bool wanted;    /* false: its alias was refused, it must not get mail */
-    struct smtp_reply reply;
+    bool wanted; /* false: its alias was refused, it must not get mail */
 };
 
 /* ---- outbounds ---- */
@@ -94,7 +104,16 @@ struct outbound {
     bool own_name; /* nothing of ours goes with it */
     struct offer *offers;
     struct offer **last_offer;
+    /* RCPTs go out in the order of the list, and so do their replies come: one
+     * in flight lies between `unanswered` and `unsent`. */
+    struct offer *unsent;     /* the first of which nothing was said yet */
+    struct offer *unanswered; /* the first that was sent; NULL: none is */
+    size_t ignored; /* replies to come of RCPTs after a MAIL that was refused */
+    size_t waiting; /* how many are unsent or sent */
+    size_t good;    /* accepted and wanted */
+    size_t stale;   /* accepted and not wanted: the envelope must be rebuilt */
     struct smtp_reply failure; /* of MAIL, DATA, or ours */
+    struct buf failure_text;   /* when it was upstream's */
     enum outcome failure_outcome;
     /* Content. */
     struct buf fields; /* what we prepend */
@@ -119,17 +138,29 @@ enum phase {
     PHASE_ENDED,
 };
 
+/* What upstream says to the RCPTs of one recipient: the worst of it. */
+struct verdict {
+    struct smtp_reply reply; /* code 0: nothing yet */
+    struct buf text;
+    enum outcome outcome;
+    unsigned outbound; /* whose it is */
+};
+
 struct transaction {
     struct smtp_mail mail;
     enum expand_sender sender;
-    struct recipient *recipients;
+    struct recipient *recipients; /* those that were accepted */
     struct recipient **last_recipient;
-    size_t attempts; /* RCPT commands */
+    struct addresses recipient_set; /* the current one is in it, too */
+    struct addresses offer_set;
+    struct slice first; /* the forward-path of the first RCPT */
+    size_t attempts;    /* RCPT commands */
     size_t accepted;
     size_t offers; /* wanted addresses upstream */
     struct recipient *current;
     struct expand expand;
-    struct smtp_reply worst; /* of the refused recipients */
+    struct verdict verdict;
+    struct smtp_reply worst; /* of the refused recipients, without its text */
     enum outcome worst_outcome;
     bool told; /* DATA was refused: that is counted and in the log, and how the
                 * client goes then is not */
@@ -176,6 +207,7 @@ struct relay_session {
     struct buf out;    /* for the client, flushed once per event */
     struct smtp_server server;
     struct arena arena;     /* of the transaction */
+    struct arena scratch;   /* of one RCPT: begun anew with each command */
     struct transaction *tx; /* NULL between transactions */
     struct outbound *outbounds[OUTBOUNDS_MAX];
     unsigned outbound_count;
@@ -211,13 +243,48 @@ void ownname_start(struct relay_session *s);
 void ownname_on_answer(struct relay_session *s,
                        const struct table_answer *answer);
 void ownname_judge(struct relay_session *s);
+/* recipients.c */
+/* One that was accepted, or is under way; NULL: there is none. */
+struct recipient *recipient_find(const struct transaction *tx,
+                                 const struct smtp_path *path);
+/* The current recipient from now on, with copies of its own. NULL: no memory.
+ */
+struct recipient *recipient_begin(struct transaction *tx,
+                                  const struct smtp_rcpt *rcpt);
+/* It was accepted, or refused: then what was offered for it gets no mail. */
+void recipient_keep(struct transaction *tx);
+void recipient_drop(struct transaction *tx);
+void recipients_free(struct transaction *tx);
+
+/* An address upstream has or gets, wanted or not; NULL: there is none. */
+struct offer *offer_find(const struct transaction *tx,
+                         const struct smtp_path *path);
+/* An offer for the current recipient. NULL: no memory. */
+struct offer *offer_make(struct transaction *tx, struct outbound *o,
+                         const struct smtp_path *path);
+void offer_free(struct transaction *tx, struct offer *f);
+/* The only place where its state changes, and the counts with it. */
+void offer_enter(struct offer *f, enum offer_state state);
+/* All that are still waiting are refused; replies that are to come to their
+ * RCPTs mean nothing. */
+void offers_refuse(struct outbound *o);
+/* All wanted ones become another outbound's, which must be rebuilt then; those
+ * that are not wanted are gone. Nothing is under way. */
+void offers_move(struct transaction *tx, struct outbound *to,
+                 struct outbound *from);
+/* The connection is gone, and with it what it had been told. */
+void offers_forget(struct transaction *tx, struct outbound *o);
+
+/* Upstream said this to RCPTs of the current recipient. False: no memory. */
+bool verdict_note(struct transaction *tx, const struct outbound *o,
+                  const struct smtp_reply *reply, enum outcome outcome);
+/* The same of a reply whose text is ours. */
+void verdict_set(struct transaction *tx, const struct outbound *o,
+                 struct smtp_reply reply, enum outcome outcome);
 
 /* outbound.c */
 struct outbound *outbound_find(struct relay_session *s,
                                const struct relay_target *target);
-struct offer *outbound_offer(struct relay_session *s, struct outbound *o,
-                             const struct smtp_path *path,
-                             struct recipient *recipient);
 /* Send what can be sent now: dial, XFORWARD, MAIL, RCPTs. */
 void outbound_push(struct relay_session *s, struct outbound *o);
 bool outbound_is_settled(const struct outbound *o);
@@ -228,7 +295,9 @@ void outbound_data(struct relay_session *s, struct outbound *o);
 void outbound_write(struct relay_session *s, struct outbound *o,
                     struct slice octets);
 /* After the connection is gone, by whatever way. */
-void outbound_disconnect(struct outbound *o);
+void outbound_disconnect(struct relay_session *s, struct outbound *o);
+/* A failure in upstream's words. False: no memory. */
+bool outbound_keep_failure(struct outbound *o, const struct smtp_reply *reply);
 void outbound_drop(struct relay_session *s, struct outbound *o);
 /* Give the connection back, if it is fit for that; else QUIT or drop. */
 void outbound_release(struct relay_session *s, struct outbound *o);

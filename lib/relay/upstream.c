@@ -68,39 +68,35 @@ on_mail_reply(struct relay_session *s, struct outbound *o,
         o->mail = MAIL_ACCEPTED;
         return;
     }
-    if (!keep_reply(s, reply, &o->failure)) {
+    if (!outbound_keep_failure(o, reply) ||
+        !verdict_note(s->tx, o, reply, OUTCOME_UPSTREAM_REPLY)) {
         outbound_fail(s, o, OUTCOME_NO_MEMORY);
         return;
     }
     o->mail = MAIL_UNSENT;
-    for (struct offer *f = o->offers; f != NULL; f = f->next)
-        if (f->state == OFFER_WAITING) {
-            f->state = OFFER_REFUSED;
-            f->reply = o->failure;
-        }
+    offers_refuse(o);
 }
 
 static void
 on_rcpt_reply(struct relay_session *s, struct outbound *o,
               const struct smtp_reply *reply)
 {
-    struct offer *f = o->offers;
+    struct offer *f = o->unanswered;
 
-    while (f != NULL && !f->in_flight)
-        f = f->next;
+    if (o->ignored != 0) {
+        o->ignored--;
+        return;
+    }
     if (f == NULL) {
         outbound_fail(s, o, OUTCOME_UPSTREAM_GARBLED);
         return;
     }
-    f->in_flight = false;
-    /* MAIL was refused: what is said of its RCPTs has no meaning. */
-    if (f->state != OFFER_WAITING)
-        return;
-    if (!keep_reply(s, reply, &f->reply)) {
+    if (!verdict_note(s->tx, o, reply, OUTCOME_UPSTREAM_REPLY)) {
         outbound_fail(s, o, OUTCOME_NO_MEMORY);
         return;
     }
-    f->state = reply->code < 400 ? OFFER_ACCEPTED : OFFER_REFUSED;
+    o->unanswered = f->next != o->unsent ? f->next : NULL;
+    offer_enter(f, reply->code < 400 ? OFFER_ACCEPTED : OFFER_REFUSED);
 }
 
 static void
@@ -146,7 +142,7 @@ on_reply(struct relay_session *s, struct outbound *o, enum smtp_step step,
         }
         o->state = OUTBOUND_OPEN;
         o->failure_outcome = OUTCOME_UPSTREAM_REPLY;
-        if (!keep_reply(s, reply, &o->failure))
+        if (!outbound_keep_failure(o, reply))
             outbound_fail(s, o, OUTCOME_NO_MEMORY);
         break;
     case SMTP_STEP_DOT:
@@ -305,7 +301,7 @@ relay_on_upstream_lost(struct relay_session *s, unsigned index,
     }
     bool stale = is_stale(o);
     bool answered = o->state == OUTBOUND_FINAL;
-    outbound_disconnect(o);
+    outbound_disconnect(s, o);
     /* Where its final reply is here, that it is gone now changes nothing. */
     if (!answered)
         go_on_without(s, o, stale, outcome);

@@ -21,6 +21,7 @@ finish(struct mapquery *query, const char *word, struct slice value)
 
     buf_printf(&reply, "%s ", word);
     buf_append(&reply, value);
+    expand_end(&query->expand);
     arena_free(&query->arena);
     conf_unref(query->conf);
     query->conf = NULL;

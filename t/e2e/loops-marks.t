@@ -46,8 +46,9 @@ subtest 'no two marks are alike' => sub {
         ok !$seen{$salt}++ && !$seen{$mac}++, "$marks[0]: seen for the first time";
     }
     my (undef, @both) = talk($onward, $message,
-        map {"fwd.$_\@public.example"} qw(a b));
-    is scalar @both, 2, 'two aliases: two marks';
+        map { ("fwd.a\@public.example", "fwd.b\@public.example",
+                "FWD.A\@public.example") } 1 .. 20);
+    is scalar @both, 2, 'two aliases, named again and again: two marks';
     ok !(grep { $seen{ s/-.*//r } } @both), '... new ones';
     for my $mark (@both) {
         my @replies = map { (talk($onward, "X-Onward-Loop: $mark\r\n$message",
