@@ -219,6 +219,7 @@ run_expand(struct relay_session *s, const struct table_answer *answer)
     s->retry_lookup = false;
     switch (expand_step(&s->tx->expand, answer)) {
     case EXPAND_DONE:
+        s->effort += s->tx->expand.items;
         expand_end(&s->tx->expand);
         resolved(s);
         return;

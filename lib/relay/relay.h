@@ -212,6 +212,9 @@ bool relay_wants_client(const struct relay_session *session);
  */
 size_t relay_on_client_octets(struct relay_session *session,
                               struct slice octets, struct relay_time now);
+/* True after an event that left octets unused because it was long already:
+ * RCPTs of large aliases. They are offered again when others had their turn. */
+bool relay_gives_way(const struct relay_session *session);
 void relay_on_client_lost(struct relay_session *session, struct relay_time now);
 
 /* Connected. known: NULL for a new connection; else one that was released

@@ -12,6 +12,9 @@ enum {
      * far when the process stops brings its message; who only waits does not.
      */
     DRAIN_GRACE_MS = 100,
+    /* Addresses that expansion may come to in one event, some milliseconds: a
+     * client sends 2,000 RCPTs at once, and each may be a tree of 500. */
+    EFFORT_MAX = 2000,
     /* Content must arrive at this pace after the first minute. */
     PACE_FROM_MS = 60000,
     PACE_OCTETS_PER_SECOND = 500,
@@ -132,6 +135,12 @@ bool
 relay_wants_client(const struct relay_session *s)
 {
     return s->phase != PHASE_ENDED && !s->server.busy && !s->client_lost;
+}
+
+bool
+relay_gives_way(const struct relay_session *s)
+{
+    return s->effort >= EFFORT_MAX && relay_wants_client(s);
 }
 
 bool
@@ -332,7 +341,7 @@ handle_requests(struct relay_session *s, struct slice *octets)
 {
     struct buf none = { 0 };
 
-    while (relay_wants_client(s)) {
+    while (relay_wants_client(s) && s->effort < EFFORT_MAX) {
         struct smtp_request request = { 0 };
         struct buf *content = s->tx != NULL ? &s->tx->scratch : &none;
         struct arena *arena = s->tx != NULL ? &s->scratch : &s->arena;
@@ -370,6 +379,7 @@ relay_on_client_octets(struct relay_session *s, struct slice octets,
     if (!relay_wants_client(s))
         return 0;
     s->heard = now.ms;
+    s->effort = 0;
     handle_requests(s, &rest);
     size_t used = octets.len - rest.len;
     if (s->phase == PHASE_CONTENT && !keeps_pace(s))

@@ -211,6 +211,7 @@ struct relay_session {
     struct transaction *tx; /* NULL between transactions */
     struct outbound *outbounds[OUTBOUNDS_MAX];
     unsigned outbound_count;
+    size_t effort;         /* addresses that this event's RCPTs have come to */
     struct relay_time now; /* of the event being handled */
 };
 

@@ -84,14 +84,15 @@ client_has_room(struct link *link)
     return conn_unsent(&link->client) < CLIENT_HIGH;
 }
 
-/* Offer the session what has come from the client. */
+/* Offer the session what has come from the client, until it gives way to
+ * others. */
 static bool
-pump(struct link *link)
+pump(struct link *link, bool *gave_way)
 {
     bool progress = false;
 
-    while (link_is_live(link) && relay_wants_client(link->session) &&
-           client_has_room(link)) {
+    while (!*gave_way && link_is_live(link) &&
+           relay_wants_client(link->session) && client_has_room(link)) {
         struct slice in = unused_input(link);
         bool buffered = in.len != 0;
         size_t used;
@@ -110,6 +111,7 @@ pump(struct link *link)
             buf_free(&link->input);
             link->input_used = 0;
         }
+        *gave_way = relay_gives_way(link->session);
     }
     return progress;
 }
@@ -152,9 +154,11 @@ static void
 settle_open(struct link *link)
 {
     unsigned windows = 0;
+    bool gave_way = false;
 
     while (link_is_live(link)) {
-        if (deliver_signed(link) || deliver_notices(link) || pump(link))
+        if (deliver_signed(link) || deliver_notices(link) ||
+            pump(link, &gave_way))
             continue;
         if (windows < WINDOWS && deliver_writable(link)) {
             windows++;
@@ -173,7 +177,7 @@ settle_open(struct link *link)
         link_settle_later(link);
         return;
     }
-    if (windows == WINDOWS)
+    if (windows == WINDOWS || gave_way)
         link_settle_later(link);
     if (link_is_live(link))
         steer_reading(link);

@@ -144,4 +144,39 @@ subtest 'a thousand recipients x a megabyte of one field' => sub {
 };
 
 $onward->ends_well;
+
+# A tree of aliases that is refused as too large costs a millisecond, a thousand
+# of them come at once: others have their turn between.
+subtest 'large expansions' => sub {
+    my $dir = scratch('tree');
+    my $line = sub ($name, @to) {
+        return "$name\@public.example "
+            . join(', ', map {"$_\@public.example"} @to) . "\n";
+    };
+    spew("$dir/tree", join '', $line->('top', map {"a$_"} 1 .. 24),
+        map { my $i = $_; ($line->("a$i", map {"b$i-$_"} 1 .. 24),
+                map { $line->("b$i-$_", "c$i-$_") } 1 .. 24) } 1 .. 24);
+    run_out(binary(), 'map', 'build', "cdb:$dir/tree", "$dir/tree");
+    my $slow = Onward::Test::Daemon->new(upstream => $upstream->port,
+        aliases => "\"cdb:$dir/tree\"")->start;
+    my $client = Onward::Test::Client->hello($slow->port,
+        timeout => seconds(60));
+    my $other = Onward::Test::Client->hello($slow->port,
+        timeout => seconds(60));
+    $client->cmd('MAIL FROM:<a@sender.example>');
+    $client->send("RCPT TO:<top\@public.example>\r\n" x 500);
+    my $before = 0;
+    for (1 .. 20) {
+        like $other->cmd('NOOP'), qr/^250 /, 'another session is answered'
+            if $_ == 1;
+        $before++ while $client->reply(0) ne '';
+        last if $before;
+    }
+    cmp_ok $before, '<', 250, "... when $before of 500 were";
+    my $all = $before;
+    $all++ while $all < 500 && $client->reply =~ /^451 4\.3\.0 /;
+    is $all, 500, 'all have their verdict in the end';
+    like $client->cmd('RSET'), qr/^250 /, '... in step';
+    $slow->ends_well;
+};
 done_testing;
