@@ -103,8 +103,9 @@ const struct conf_setting conf_settings[] = {
       "lists)." },
     { "srs.long_sender", CONF_CHOICE, "send", "send|store|reject", 0, 0,
       "Reverse-paths whose local part becomes longer than 64 octets: sent "
-      "all the same, replaced by a stored token (while there is room for "
-      "one), or refused." },
+      "all the same, replaced by a token under which the sender is stored "
+      "when the message is complete (while there is room for one), or "
+      "refused." },
     { "srs.max_failures", CONF_COUNT, "1000", NULL, 1, 1000000000,
       "Bad SRS addresses a minute; past it those with less than 8 characters "
       "of hash get 451 until it is over." },

@@ -192,6 +192,33 @@ content_fail(struct relay_session *s, enum outcome outcome)
                      reply.code >= 500 ? RELAY_REJECTED : RELAY_DEFERRED);
 }
 
+/*
+ * A token that stands for a long sender goes out only when the store has the
+ * sender. That is written now and not at RCPT, because whoever only says RCPT
+ * would fill the store for weeks; and before content goes upstream, because a
+ * message that cannot come back is worse than one that comes later.
+ */
+static void
+store_sender(struct relay_session *s)
+{
+    for (unsigned i = 0; i < s->outbound_count; i++) {
+        struct outbound *o = s->outbounds[i];
+        if (o->token_key.len == 0 || !outbound_has_wanted(o))
+            continue;
+        struct relay_store_query query = {
+            .what = RELAY_STORE_PUT,
+            .key = o->token_key,
+            .sender = s->tx->mail.reverse_path.text,
+        };
+        o->token_key.len = 0;
+        s->phase = PHASE_STORING;
+        s->store_pending = true;
+        s->ops->store(s->ctx, &query);
+        return;
+    }
+    content_start_sending(s);
+}
+
 /* Once the message is judged and signed, its header is not looked at again: a
  * message that waits for upstream needs its spool alone. */
 static void
@@ -202,7 +229,25 @@ start_sending(struct relay_session *s)
     mail_header_free(&tx->header);
     buf_free(&tx->header_text);
     tx->job.header = NULL;
-    content_start_sending(s);
+    store_sender(s);
+}
+
+void
+content_on_stored(struct relay_session *s, enum table_status status)
+{
+    switch (status) {
+    case TABLE_FOUND:
+        store_sender(s);
+        return;
+    case TABLE_MISS:
+        content_fail(s, OUTCOME_STORE_FULL);
+        return;
+    case TABLE_ASK:
+    case TABLE_BUSY:
+    case TABLE_ERROR:
+        break;
+    }
+    content_fail(s, OUTCOME_STORE_FAILED);
 }
 
 void

@@ -443,6 +443,7 @@ envelope_abandon(struct relay_session *s, enum outcome outcome)
     case PHASE_JUDGING:
     case PHASE_READDRESSING:
     case PHASE_SIGNING:
+    case PHASE_STORING:
     case PHASE_SENDING:
     case PHASE_ENDED:
         break;

@@ -37,9 +37,9 @@ relay_explain(const struct conf *conf, enum conf_role role,
         if (status == EXPAND_STORE) {
             /* A dry run says what would go out, and stores nothing. */
             answer = (struct table_answer){ TABLE_FOUND, SLICE("") };
-            if (!e.store.put && stored == NULL)
+            if (e.store.what == RELAY_STORE_FIND && stored == NULL)
                 answer.status = TABLE_MISS;
-            else if (!e.store.put)
+            else if (e.store.what == RELAY_STORE_FIND)
                 answer = stored(ctx, e.store.key, arena);
             given = &answer;
         } else if (status == EXPAND_ASK) {

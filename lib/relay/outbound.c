@@ -21,7 +21,8 @@ outbound_find(struct relay_session *s, const struct relay_target *target)
     /* The target's are gone with its RCPT. */
     if (o == NULL ||
         !arena_try_copy(&s->arena, target->reverse_path, &o->reverse_path) ||
-        !arena_try_copy(&s->arena, target->srs_domain, &o->srs_domain)) {
+        !arena_try_copy(&s->arena, target->srs_domain, &o->srs_domain) ||
+        !arena_try_copy(&s->arena, target->token_key, &o->token_key)) {
         free(o);
         return NULL;
     }

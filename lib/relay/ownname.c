@@ -223,6 +223,7 @@ lend_nothing(struct relay_session *s, struct outbound *o)
     o->rebuild = o->rebuild || !slice_equal(o->reverse_path, own);
     o->reverse_path = own;
     o->srs_domain = (struct slice){ 0 };
+    o->token_key = (struct slice){ 0 };
     o->own_name = true;
     for (unsigned i = 0; i < o->index; i++) {
         struct outbound *other = s->outbounds[i];

@@ -58,8 +58,14 @@ struct relay_sign_job {
 void relay_sign(struct relay_sign_job *job);
 
 /* The store of long senders (srs.long_sender = "store"). */
+enum relay_store {
+    RELAY_STORE_FIND, /* the sender under key */
+    RELAY_STORE_ROOM, /* FOUND: there is room for it; writes nothing, since a
+                       * RCPT alone shall not fill the store */
+    RELAY_STORE_PUT,  /* sender under key; MISS: no room */
+};
 struct relay_store_query {
-    bool put; /* sender under key, MISS: no room; else: find key */
+    enum relay_store what;
     struct slice key;
     struct slice sender;
 };
@@ -271,6 +277,8 @@ struct relay_target {
     struct slice reverse_path; /* what MAIL says for it */
     struct slice srs_domain;   /* the signing domain of what leaves */
     bool own_name;             /* see relay_explain_lent */
+    struct slice token_key;    /* reverse_path stands for a long sender, which
+                                * must be stored under this before the dot */
 };
 
 struct relay_explained {

@@ -172,11 +172,13 @@ expand_judge_sender(struct expand *e, const struct table_answer *answer)
 }
 
 static void
-set_reverse_path(struct expand *e)
+set_reverse_path(struct expand *e, struct slice token_key)
 {
     for (size_t i = 0; i < e->target_count; i++)
-        if (e->targets[i].leaves)
+        if (e->targets[i].leaves) {
             e->targets[i].reverse_path = e->rewritten;
+            e->targets[i].token_key = token_key;
+        }
     e->counts.srs_rewritten = true;
     e->stage = EXPAND_FINISHED;
 }
@@ -204,7 +206,7 @@ store_sender(struct expand *e)
         expand_refuse(e, OUTCOME_NO_MEMORY);
     } else if (keep_rewritten(e, &address)) {
         e->store = (struct relay_store_query){
-            .put = true,
+            .what = RELAY_STORE_ROOM,
             .sender = e->reverse_path->text,
         };
         e->stage = EXPAND_STORED;
@@ -231,12 +233,12 @@ expand_rewrite_sender(struct expand *e)
                                                 : OUTCOME_NO_MEMORY);
     } else if (srs_local_length(buf_slice(&address)) <= LONGEST_LOCAL_PART) {
         if (keep_rewritten(e, &address))
-            set_reverse_path(e);
+            set_reverse_path(e, SLICE_OF(""));
     } else {
         switch (e->conf->srs.long_sender) {
         case CONF_LONG_SEND:
             if (keep_rewritten(e, &address))
-                set_reverse_path(e);
+                set_reverse_path(e, SLICE_OF(""));
             break;
         case CONF_LONG_REJECT:
             expand_refuse(e, OUTCOME_SENDER_TOO_LONG);
@@ -257,7 +259,7 @@ expand_on_stored(struct expand *e, const struct table_answer *answer)
     switch (answer->status) {
     case TABLE_FOUND:
         e->counts.srs_stored = true;
-        set_reverse_path(e);
+        set_reverse_path(e, e->store.key);
         return;
     case TABLE_MISS:
         /* The store is full: better a long sender than none, and better than
@@ -266,7 +268,7 @@ expand_on_stored(struct expand *e, const struct table_answer *answer)
                         e->srs_domain, &address) != SRS_OK)
             expand_refuse(e, OUTCOME_NO_MEMORY);
         else if (keep_rewritten(e, &address))
-            set_reverse_path(e);
+            set_reverse_path(e, SLICE_OF(""));
         buf_free(&address);
         return;
     case TABLE_ASK:

@@ -314,12 +314,13 @@ content_abandon(struct relay_session *s, enum outcome outcome)
     case PHASE_JUDGING:
     case PHASE_READDRESSING:
     case PHASE_SIGNING:
+    case PHASE_STORING:
     case PHASE_SENDING:
         if (s->tx->dots != 0)
             outcome = OUTCOME_PARTLY;
         for (unsigned i = 0; i < s->outbound_count; i++)
             outbound_drop(s, s->outbounds[i]);
-        if (s->sign_pending || s->lookup_pending) {
+        if (s->sign_pending || s->lookup_pending || s->store_pending) {
             /* The job, or the question, uses the transaction until it comes
              * back, so this session cannot go on to another one. */
             session_reply(s, outcome_reply(outcome), SMTP_REPLY_UPSTREAM);

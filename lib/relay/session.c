@@ -427,7 +427,10 @@ relay_on_stored(struct relay_session *s, const struct table_answer *answer,
     s->store_pending = false;
     if (s->phase == PHASE_ENDED)
         return;
-    envelope_on_answer(s, answer);
+    if (s->phase == PHASE_STORING)
+        content_on_stored(s, answer->status);
+    else
+        envelope_on_answer(s, answer);
     session_flush(s);
 }
 
@@ -469,14 +472,17 @@ relay_on_deadline(struct relay_session *s, struct relay_time now)
     }
     s->counters->upstream_timeout++;
     bool answer_to_come = s->lookup_pending || s->store_pending;
-    if (s->phase == PHASE_JUDGING)
-        content_abandon(s, OUTCOME_TABLE_ERROR);
-    else if (s->phase == PHASE_READDRESSING || s->phase == PHASE_SIGNING ||
-             s->phase == PHASE_SENDING)
+    if (s->phase == PHASE_JUDGING || s->phase == PHASE_STORING) {
+        content_abandon(s, s->phase == PHASE_JUDGING ? OUTCOME_TABLE_ERROR
+                                                     : OUTCOME_STORE_FAILED);
+        answer_to_come = false; /* if one is, the session has ended */
+    } else if (s->phase == PHASE_READDRESSING || s->phase == PHASE_SIGNING ||
+               s->phase == PHASE_SENDING) {
         content_abandon(s, OUTCOME_UPSTREAM_TIMEOUT);
-    else
+    } else {
         envelope_abandon(s, answer_to_come ? OUTCOME_TABLE_ERROR
                                            : OUTCOME_UPSTREAM_TIMEOUT);
+    }
     /* An answer that comes later must not be taken for another one's. */
     if (answer_to_come) {
         abort_transaction(s, OUTCOME_TABLE_ERROR);

@@ -101,7 +101,8 @@ struct outbound {
     bool leaves;
     bool came_home;
     struct slice srs_domain;
-    bool own_name; /* nothing of ours goes with it */
+    bool own_name;          /* nothing of ours goes with it */
+    struct slice token_key; /* the sender is still to be stored under it */
     struct offer *offers;
     struct offer **last_offer;
     /* RCPTs go out in the order of the list, and so do their replies come: one
@@ -134,6 +135,7 @@ enum phase {
     PHASE_JUDGING,      /* of content: a lookup is under way */
     PHASE_READDRESSING, /* envelopes are built with other reverse-paths */
     PHASE_SIGNING,
+    PHASE_STORING, /* long senders, before content goes upstream */
     PHASE_SENDING, /* content and dots go upstream */
     PHASE_ENDED,
 };
@@ -315,6 +317,7 @@ void content_take(struct relay_session *s); /* tx->scratch to the spool */
 void content_end(struct relay_session *s);
 void content_go_on(struct relay_session *s); /* judged: prepare, sign, send */
 void content_on_signed(struct relay_session *s);
+void content_on_stored(struct relay_session *s, enum table_status status);
 
 /* prepare.c: what we prepend, and who signs */
 bool content_prepare(struct relay_session *s, size_t *signatures);

@@ -178,6 +178,7 @@ progress(struct relay_session *s)
     case PHASE_CONTENT:
     case PHASE_JUDGING:
     case PHASE_SIGNING:
+    case PHASE_STORING:
     case PHASE_ENDED:
         break; /* what happened is remembered in the outbound */
     }

@@ -92,7 +92,7 @@ on_store_thread(uv_work_t *request)
     if (query->job.store == NULL) {
         buf_puts(&query->job.why, "not open");
         query->job.status = TABLE_ERROR;
-    } else if (what->put) {
+    } else if (what->what == RELAY_STORE_PUT) {
         query->job.status = senderstore_put(
             query->job.store, what->key, what->sender, query->now,
             query->job.keep_seconds, &query->job.why);
@@ -221,7 +221,8 @@ store_sender(struct mapquery *query)
 {
     struct buf token = { 0 };
     char key[SRS_TOKEN_KEY];
-    struct relay_store_query put = { .put = true, .sender = query->path.text };
+    struct relay_store_query put = { .what = RELAY_STORE_PUT,
+                                     .sender = query->path.text };
 
     if (srs_token_forward(query->conf->srs.srs, query->now, query->path.text,
                           query->conf->srs.domain, key, &token) != SRS_OK) {
@@ -346,7 +347,7 @@ static void
 reverse(struct mapquery *query)
 {
     const struct srs_conf *srs = query->conf->srs.srs;
-    struct relay_store_query get = { .put = false };
+    struct relay_store_query get = { .what = RELAY_STORE_FIND };
     struct buf original = { 0 };
     struct srs_found how;
     char key[SRS_TOKEN_KEY];

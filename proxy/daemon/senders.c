@@ -61,12 +61,21 @@ on_thread(uv_work_t *request)
     if (job->store == NULL) {
         buf_puts(&job->why, "not open");
         job->status = TABLE_ERROR;
-    } else if (query->put) {
-        job->status = senderstore_put(job->store, query->key, query->sender,
-                                      job->now, job->keep_seconds, &job->why);
-    } else {
+        return;
+    }
+    switch (query->what) {
+    case RELAY_STORE_FIND:
         job->status =
             senderstore_get(job->store, query->key, &job->value, &job->why);
+        break;
+    case RELAY_STORE_ROOM:
+        job->status = senderstore_has_room(job->store, query->key, job->now,
+                                           job->keep_seconds, &job->why);
+        break;
+    case RELAY_STORE_PUT:
+        job->status = senderstore_put(job->store, query->key, query->sender,
+                                      job->now, job->keep_seconds, &job->why);
+        break;
     }
 }
 
@@ -81,7 +90,7 @@ on_done(uv_work_t *request, int status)
         loop_log(&job->senders->daemon->loop, LOG_LEVEL_WARNING,
                  "store of long senders: %.*s",
                  SLICE_ARG(buf_slice(&job->why)));
-    else if (job->query.put && job->status == TABLE_MISS)
+    else if (job->query.what != RELAY_STORE_FIND && job->status == TABLE_MISS)
         loop_log(&job->senders->daemon->loop, LOG_LEVEL_WARNING,
                  "store of long senders: full; a sender goes out as long as "
                  "it is");

@@ -149,6 +149,48 @@ senderstore_get(struct senderstore *store, struct slice key, struct buf *sender,
     return error == 0 ? TABLE_FOUND : fail(error, why);
 }
 
+static int
+look_for_room(struct senderstore *store, MDB_txn *txn, struct slice key,
+              int64_t older_than)
+{
+    MDB_val name = val_of(key), value;
+    MDB_cursor *cursor;
+    MDB_stat stat;
+    int error = mdb_get(txn, store->by_key, &name, &value);
+
+    if (error != MDB_NOTFOUND)
+        return error;
+    error = mdb_stat(txn, store->by_key, &stat);
+    if (error != 0 || stat.ms_entries < store->room)
+        return error;
+    /* One that is too old would give way. */
+    error = mdb_cursor_open(txn, store->by_time, &cursor);
+    if (error != 0)
+        return error;
+    error = mdb_cursor_get(cursor, &name, &value, MDB_FIRST);
+    bool old = error == 0 && get_stamp(slice_of(name)) < older_than;
+    mdb_cursor_close(cursor);
+    if (error == 0 || error == MDB_NOTFOUND)
+        return old ? 0 : FULL;
+    return error;
+}
+
+enum table_status
+senderstore_has_room(struct senderstore *store, struct slice key, int64_t now,
+                     int64_t keep_seconds, struct buf *why)
+{
+    MDB_txn *txn;
+    int error = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
+
+    if (error == 0) {
+        error = look_for_room(store, txn, key, now - keep_seconds);
+        mdb_txn_abort(txn);
+    }
+    if (error == FULL)
+        return TABLE_MISS;
+    return error == 0 ? TABLE_FOUND : fail(error, why);
+}
+
 /* ---- writing ----------------------------------------------------------- */
 
 static int

@@ -28,6 +28,11 @@ enum table_status senderstore_put(struct senderstore *store, struct slice key,
                                   struct slice sender, int64_t now,
                                   int64_t keep_seconds, struct buf *why);
 
+/* Would it be put? FOUND: it is there, or there is room. Writes nothing. */
+enum table_status senderstore_has_room(struct senderstore *store,
+                                       struct slice key, int64_t now,
+                                       int64_t keep_seconds, struct buf *why);
+
 enum table_status senderstore_get(struct senderstore *store, struct slice key,
                                   struct buf *sender, struct buf *why);
 

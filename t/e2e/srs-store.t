@@ -38,6 +38,21 @@ sub token_of ($text) {
     return $text =~ /MAIL FROM:<([^>]*)>/i ? $1 : '';
 }
 
+# Who only says RCPT stores nothing, however often.
+my $idle = Onward::Test::Client->hello($onward->port);
+for my $n (1 .. 50) {
+    my $sender = 'y' x 50 . sprintf '%04d@news.sender.example', $n;
+    my @replies = $idle->pipeline("MAIL FROM:<$sender>",
+        'RCPT TO:<fwd.shop@public.example>', 'RSET');
+    is scalar(grep {/^250 /} @replies), 3, 'MAIL, RCPT, RSET' if $n == 1;
+}
+$idle->quit;
+my %probes = map { $_ => 1 }
+    $upstream->received(0) =~ /MAIL FROM:<(SRS0=[^>]*)>/g;
+is scalar keys %probes, 50, 'fifty tokens were shown';
+is run_out(binary(), '-c', $onward->conf, 'srs', 'reverse', (keys %probes)[0]),
+    "! a stored sender that is not known here\n", '... and no sender stored';
+
 my $token = token_of(told($long, 'fwd.shop@public.example'));
 like $token, qr/^SRS0=[\w-]{16}=[A-Z2-7]{2}==[a-z2-7]{32}\@srs\.public\.example$/,
     'a token stands for the long sender';

@@ -213,20 +213,20 @@ answer_store(struct scripted *up)
 {
     struct world *world = up->world;
     struct slice effects = buf_slice(&world->effects);
-    bool put = false;
+    bool room = false;
 
     if (!world->asked)
         return;
     while (effects.len != 0) {
         struct slice line = slice_cut(&effects, '\n');
-        put = slice_starts_nocase(line, SLICE_OF("stored "));
-        if (put) {
+        room = slice_starts_nocase(line, SLICE_OF("room "));
+        if (slice_starts_nocase(line, SLICE_OF("stored "))) {
             buf_clear(&up->stored);
             buf_append(&up->stored, slice_tail(line, 7));
         }
     }
-    struct table_answer answer = { up->stored.len != 0 ? TABLE_FOUND
-                                                       : TABLE_MISS,
+    struct table_answer answer = { room || up->stored.len != 0 ? TABLE_FOUND
+                                                               : TABLE_MISS,
                                    buf_slice(&up->stored) };
     world->asked = false;
     relay_on_stored(world->session, &answer, world->now);

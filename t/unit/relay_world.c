@@ -93,10 +93,18 @@ store(void *ctx, const struct relay_store_query *query)
     struct world *world = ctx;
 
     world->asked = true;
-    if (query->put)
-        buf_printf(&world->effects, "stored %.*s\n", SLICE_ARG(query->sender));
-    else
+    switch (query->what) {
+    case RELAY_STORE_FIND:
         buf_printf(&world->effects, "fetched\n");
+        break;
+    case RELAY_STORE_ROOM:
+        buf_printf(&world->effects, "room for %.*s\n",
+                   SLICE_ARG(query->sender));
+        break;
+    case RELAY_STORE_PUT:
+        buf_printf(&world->effects, "stored %.*s\n", SLICE_ARG(query->sender));
+        break;
+    }
 }
 
 static void

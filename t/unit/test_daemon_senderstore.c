@@ -156,6 +156,46 @@ what_nobody_used_gives_way_in_time(void **state)
     senderstore_close(store);
 }
 
+/* Asked before it is put, and nothing is written by asking. */
+static void
+knows_whether_there_is_room(void **state)
+{
+    struct senderstore *store = open_store(2);
+    struct buf why = { 0 };
+    static const struct {
+        const char *key;
+        int64_t now;
+        enum table_status status;
+    } rows[] = {
+        { "new", NOW, TABLE_MISS },
+        { "new", NOW + KEEP, TABLE_MISS },
+        { "new", NOW + KEEP + 1, TABLE_FOUND },
+        { "old", NOW, TABLE_FOUND },
+        { "used", NOW, TABLE_FOUND },
+    };
+
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(
+            senderstore_has_room(store, SLICE_OF("old"), NOW, KEEP, &why),
+            TABLE_FOUND);
+    assert_false(holds(store, "old", "a@b.example"));
+    assert_int_equal(put(store, "old", "a@b.example", NOW), TABLE_FOUND);
+    assert_int_equal(
+        senderstore_has_room(store, SLICE_OF("new"), NOW, KEEP, &why),
+        TABLE_FOUND);
+    assert_int_equal(put(store, "used", "c@d.example", NOW + DAY), TABLE_FOUND);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(senderstore_has_room(store, slice_from(rows[i].key),
+                                              rows[i].now, KEEP, &why),
+                         rows[i].status);
+        if (i < 3)
+            assert_true(holds(store, "old", "a@b.example"));
+    }
+    assert_int_equal(why.len, 0);
+    senderstore_close(store);
+}
+
 static void
 says_why_it_cannot_be_opened(void **state)
 {
@@ -179,6 +219,8 @@ main(void)
         cmocka_unit_test_setup_teardown(a_flood_drives_nobody_out, begin, end),
         cmocka_unit_test_setup_teardown(what_nobody_used_gives_way_in_time,
                                         begin, end),
+        cmocka_unit_test_setup_teardown(knows_whether_there_is_room, begin,
+                                        end),
         cmocka_unit_test(says_why_it_cannot_be_opened),
     };
 
