@@ -397,15 +397,14 @@ scan_header(struct slice text, struct arena *arena, struct mail_claims *claims)
     return true;
 }
 
-bool
-mail_claims_read(const struct mail_header *header, struct slice text,
-                 struct arena *arena, struct mail_claims *claims)
+static bool
+read_claims(const struct mail_header *header, struct slice text,
+            struct arena *arena, struct mail_claims *claims)
 {
     struct slice *domains = NULL;
     struct slice domain;
     size_t count = 0;
 
-    *claims = (struct mail_claims){ 0 };
     enum mail_from_status status =
         mail_from_routed_domains(header, arena, &domains, &count);
     if (status == MAIL_FROM_UNREADABLE &&
@@ -420,6 +419,24 @@ mail_claims_read(const struct mail_header *header, struct slice text,
         add(claims, domains[i]);
     return (status == MAIL_FROM_OK && (header->oddities & ODD) == 0) ||
            scan_header(text, arena, claims);
+}
+
+bool
+mail_claims_read(const struct mail_header *header, struct slice text,
+                 struct arena *arena, struct mail_claims *claims)
+{
+    struct arena names = { 0 };
+
+    *claims = (struct mail_claims){ 0 };
+    /* A header of 1 MB may name 100,000: those of the result alone live longer
+     * than this call. */
+    bool ok = read_claims(header, text, &names, claims);
+    for (size_t i = 0; ok && i < claims->count; i++)
+        ok = arena_try_copy(arena, claims->domains[i], &claims->domains[i]);
+    arena_free(&names);
+    if (!ok)
+        *claims = (struct mail_claims){ 0 };
+    return ok;
 }
 
 /* ---- the only name ---------------------------------------------------------
