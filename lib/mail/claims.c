@@ -387,11 +387,18 @@ is_like_from(struct slice line)
 static bool
 scan_header(struct slice text, struct arena *arena, struct mail_claims *claims)
 {
+    size_t scanned = 0;
+
     while (text.len != 0 && !claims->more) {
         struct slice field = slice_head(text, field_length(text));
         /* A continuation line may be the first line of all. */
-        if (is_like_from(field) && !scan_field(field, arena, claims))
-            return false;
+        if (is_like_from(field)) {
+            scanned += field.len;
+            if (scanned > MAIL_FROM_OCTETS_MAX)
+                claims->more = true;
+            else if (!scan_field(field, arena, claims))
+                return false;
+        }
         text = slice_tail(text, field.len);
     }
     return true;
@@ -545,7 +552,7 @@ mail_from_only_domain(struct slice body, struct arena *arena,
     struct slice found = { 0 };
 
     *domain = found;
-    if (!is_clean(body))
+    if (body.len > MAIL_FROM_OCTETS_MAX || !is_clean(body))
         return MAIL_FROM_UNREADABLE;
     if (!make_forms(body, &forms))
         status = MAIL_FROM_NO_MEMORY;

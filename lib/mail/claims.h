@@ -24,8 +24,9 @@ struct mail_claims {
  * programs read differently: all names with a dot in every line of `text` that
  * begins like a From field, with comments, folds and quotes taken out, encoded
  * words decoded, other alphabets mapped (UTS 46). text: the octets of the
- * header as it came, up to the first empty line. Linear time. False: memory is
- * gone.
+ * header as it came, up to the first empty line. Linear time; of more than
+ * MAIL_FROM_OCTETS_MAX of such lines the rest is not read and `more` is set.
+ * False: memory is gone.
  */
 bool mail_claims_read(const struct mail_header *header, struct slice text,
                       struct arena *arena, struct mail_claims *claims);

@@ -36,7 +36,7 @@ read_domains(struct parser *p, const struct mail_header *header,
         return MAIL_FROM_SEVERAL;
     mail_header_find(header, SLICE_OF("From"), 0, &from);
     p->in = from.body;
-    if (!utf8_is_valid(p->in))
+    if (p->in.len > MAIL_FROM_OCTETS_MAX || !utf8_is_valid(p->in))
         return MAIL_FROM_UNREADABLE;
 
     p->status = MAIL_FROM_UNREADABLE;

@@ -122,7 +122,7 @@ subtest 'a thousand recipients x a megabyte of one field' => sub {
     for my $name ('X-Onward-Loop', 'Received', 'From', 'Auto-Submitted',
         'DKIM-Signature', 'X-Original-To', 'Subject', 'To', 'X') {
         for (['blanks', ' '], ['commas', ','], ['brackets', '<('],
-            ['octets', 'a@b,'], ['folds', "\r\n "], ['CRs', "\r"]) {
+            ['octets', 'a@b,'], ['names', "a\@\xc3\xa4.example,"], ['folds', "\r\n "], ['CRs', "\r"]) {
             my ($kind, $what) = @$_;
             my $length = 1_048_000 - 200;
             my $field = "$name:" . substr($what x ($length / length $what), 0,

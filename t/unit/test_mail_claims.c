@@ -196,11 +196,16 @@ many(void **state)
         struct arena arena = { 0 };
         struct buf header = { 0 };
         buf_puts(&header, forms[f]);
-        for (unsigned i = 0; i < 1000; i++)
+        for (unsigned i = 0; i < 500; i++)
             buf_printf(&header, "@d%u.example,\r\n x", i);
         buf_puts(&header, "@d.example\r\n");
         read_claims(buf_slice(&header), &arena, &claims);
         assert_int_equal(claims.count, MAIL_CLAIMS_MAX);
+        assert_true(claims.more);
+        /* In more octets than are read there may be any. */
+        while (header.len < 2 * MAIL_FROM_OCTETS_MAX)
+            buf_puts(&header, "From: x@d.example\r\n");
+        read_claims(buf_slice(&header), &arena, &claims);
         assert_true(claims.more);
         buf_free(&header);
         arena_free(&arena);
