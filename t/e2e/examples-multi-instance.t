@@ -33,7 +33,7 @@ for my $instance (qw(postfix-in postfix-out)) {
     my $log = $postfix->dir . "/$instance.log";
     run_out('postconf', '-c', "/etc/$instance", '-e',
         "maillog_file = $log", 'maillog_file_prefixes = ' . $postfix->dir,
-        'smtp_host_lookup = native', 'disable_dns_lookups = yes',
+        'smtp_host_lookup = native', 'smtp_dns_support_level = disabled',
         'smtpd_peername_lookup = no', 'inet_protocols = ipv4',
         'mynetworks = 127.0.0.2/32', "relayhost = [127.0.0.1]:${\$sink->port}",
         "relay_transport = smtp:[127.0.0.1]:${\$sink->port}",

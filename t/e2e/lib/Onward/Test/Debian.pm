@@ -72,7 +72,7 @@ sub main_cf ($self) {
         data_directory = $dir/data
         maillog_file = $dir/mail.log
         maillog_file_prefixes = $dir
-        disable_dns_lookups = yes
+        smtp_dns_support_level = disabled
         smtp_host_lookup = native
         smtpd_peername_lookup = no
         relayhost = [127.0.0.1]:$self->{sink}

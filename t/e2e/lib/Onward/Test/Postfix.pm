@@ -146,7 +146,7 @@ sub main_cf ($self) {
         smtpd_forbid_bare_newline = normalize
         smtpd_tls_security_level = none
         smtp_tls_security_level = none
-        disable_dns_lookups = yes
+        smtp_dns_support_level = disabled
         smtp_host_lookup = native
         relayhost = [127.0.0.1]:$self->{sink}
         default_transport = smtp
