@@ -187,7 +187,7 @@ my $kept = length $got && substr($sent, -length $got) eq $got;
 my $added = $kept ? substr $sent, 0, length($sent) - length $got : '';
 for my $field ($added =~ /^([\w-]+: .*\r\n(?:[ \t].*\r\n)*)/mg) {
     my ($name, $value) = $field =~ /^([\w-]+): (.*)/s;
-    $value =~ s/\s+/ /g;
+    $value = $value =~ s/\s+/ /gr =~ s/ \z//r;
     $value = substr($value, 0, 60) . '...' if length $value > 63;
     row('added', "$name: $value");
 }

@@ -32,6 +32,7 @@ for my $run (1, 2) {
         qr/\nPASS: forwarded, signed, bounced, refused forgery\n\z/,
         "run $run: the last line says so";
     unlike $out, qr/\e/, "run $run: no colours into a pipe";
+    unlike $out, qr/[ \t]$/m, "run $run: no blank at the end of a line";
     cmp_ok time - $start, '<', seconds(60), "run $run: under a minute";
     is_deeply [glob "$dir/*"], [], "run $run: no file is left";
     is processes($dir), '', "run $run: no process is left";
