@@ -175,6 +175,15 @@ END
         like $out, qr/^\Q$name\E = \Q$wanted{$name}\E  # postconf$/m, $name;
     }
 
+    # postconf, of Postfix 3.8 to 3.12, reads a file that has just been written
+    # twice, and the second time for another directory.
+    spew("$dir/postfix/main.cf", "compatibility_level = 3.6\n"
+            . "recipient_delimiter ="
+            . " \${{\$config_directory} == {$dir/postfix} ? {-} : {+}}\n");
+    ($code, $out) = onward('-c', $file, 'config', 'show');
+    like $out, qr/^forward\.recipient_delimiter = "-"/m,
+        'the directory is the one that was named';
+
     spew("$dir/postfix/main.cf", "nonsense here\n");
     ($code, $out, $err) = onward('-c', $file, 'check');
     is $code, 0,  'a Postfix that does not answer is not asked';
