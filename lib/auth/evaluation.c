@@ -212,21 +212,15 @@ void
 auth_evaluation_give_up(struct auth_evaluation *e)
 {
     static const struct dns_answer trouble = { .status = DNS_TROUBLE };
-    struct dns_question question;
-    size_t ticket = 0;
 
-    e->settings.questions = 0;
-    for (size_t i = 0; i < TICKET_DKIM; i++)
-        if (line_of(e, i)->question != NULL)
-            line_of(e, i)->asked = true;
+    e->settings.questions = 0; /* of later ones too */
     for (size_t i = 0; i < TICKET_DKIM; i++)
         while (line_of(e, i)->question != NULL) {
             line_of(e, i)->asked = true;
             auth_evaluation_answer(e, i, &trouble);
         }
-    /* Keys that were not asked for; those without an answer are trouble. */
-    while (auth_evaluation_ask(e, &question, &ticket))
-        auth_evaluation_answer(e, ticket, &trouble);
+    if (e->verifier != NULL)
+        dkim_verifier_give_up(e->verifier);
 }
 
 struct dkim_verifier *

@@ -207,6 +207,19 @@ dkim_verifier_waits(const struct dkim_verifier *verifier)
     return false;
 }
 
+void
+dkim_verifier_give_up(struct dkim_verifier *verifier)
+{
+    for (size_t i = 0; i < verifier->count; i++) {
+        struct dkim_examined *one = &verifier->examined[i];
+        one->asked = true;
+        if (one->answered)
+            continue;
+        one->answered = true;
+        one->answer = DKIM_TROUBLE;
+    }
+}
+
 /* The keys among the records. Texts that are none are passed over. */
 static enum dkim_reason
 read_keys(struct dkim_examined *one, const struct dns_answer *answer,

@@ -133,6 +133,9 @@ void dkim_verifier_answer(struct dkim_verifier *verifier, size_t ticket,
 /* True while a question that was asked has no answer. */
 bool dkim_verifier_waits(const struct dkim_verifier *verifier);
 
+/* What has no answer yet is TROUBLE, and is not asked for any more. */
+void dkim_verifier_give_up(struct dkim_verifier *verifier);
+
 /* The body hashes that are needed for the signatures that can still pass. */
 struct dkim_bodies;
 

@@ -366,6 +366,46 @@ names_of_h(void **state)
     buf_free(&record);
 }
 
+/* A From below more fields than are indexed would be the one that h= means:
+ * what cannot be seen is not vouched for. */
+static void
+a_header_without_end(void **state)
+{
+    struct dkim_key *key = ed25519();
+    struct buf record = { 0 };
+    struct buf message = { 0 };
+    struct buf long_one = { 0 };
+    struct made_result result;
+
+    (void)state;
+    record_of(key, &record);
+    sign_again(&message, key, "v=1; d=example.org; s=s; " H);
+    const char *records[] = { "s._domainkey.example.org", buf_cstr(&record),
+                              NULL };
+    size_t end =
+        (size_t)((const char *)memmem(message.ptr, message.len, "\r\n\r\n", 4) -
+                 message.ptr) +
+        2;
+    for (int more = 0; more <= 1; more++) {
+        struct made_zone zone = { .records = records };
+        buf_clear(&long_one);
+        buf_append(&long_one, slice_head(buf_slice(&message), end));
+        for (int i = 4; i < MAIL_FIELDS_MAX; i++)
+            buf_puts(&long_one, "a:\r\n");
+        if (more)
+            buf_puts(&long_one, "From: boss@bank.example\r\n");
+        buf_append(&long_one, slice_tail(buf_slice(&message), end));
+        made_verify(buf_slice(&long_one), &zone, NULL, &result);
+        assert_int_equal(result.signatures[0].result,
+                         more ? DKIM_PERMERROR : DKIM_PASS);
+        made_free(&result);
+    }
+    dkim_key_unref(key);
+    buf_free(&record);
+    buf_free(&message);
+    buf_free(&long_one);
+}
+
 static void
 no_answer_is_trouble(void **state)
 {
@@ -467,6 +507,7 @@ main(void)
         cmocka_unit_test(cached_keys),
         cmocka_unit_test(huge_keys),
         cmocka_unit_test(names_of_h),
+        cmocka_unit_test(a_header_without_end),
         cmocka_unit_test(no_answer_is_trouble),
         cmocka_unit_test(memory_is_short),
     };

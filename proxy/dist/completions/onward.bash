@@ -37,7 +37,8 @@ _onward() {
     done
 
     case $prev in
-    -c | --config | --message | --secret-file | --file)
+    -c | --config | --message | --secret-file | --file | \
+        --dns-file)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         compopt -o filenames 2>/dev/null
         return
@@ -58,6 +59,7 @@ _onward() {
             sed -n 's/^listeners\[[0-9]*\]\.name = "\([^"]*\)".*/\1/p')
         ;;
     --from | --domain | --selector | --bits | --after | --max-age | \
+        --client-ip | --helo | --time | \
         --hash-length | --hash-minimum | --min-entries | --max-shrink)
         return
         ;;
