@@ -188,10 +188,8 @@ conf_warn_family(const struct conf_reading *r, const struct conf *conf)
     conf_warn_setting(
         r, "srs.domain",
         "%.*s and your mailboxes or keys share the registrable domain "
-        "%.*s%s: what your name forwards counts as written by it (DMARC), so "
-        "strangers' mail From: %.*s leaves unsigned with its own sender, or is "
-        "refused; two ways out: an SRS domain that is registered by itself, or "
-        "adkim=s; aspf=s in the DMARC record of %.*s",
-        SLICE_ARG(first), SLICE_ARG(owner), more, SLICE_ARG(owner),
-        SLICE_ARG(owner));
+        "%.*s%s: to DMARC a signature or sender of the one speaks for authors "
+        "of the other; two ways out: an SRS domain that is registered by "
+        "itself, or adkim=s; aspf=s in the DMARC record of %.*s (README, 10)",
+        SLICE_ARG(first), SLICE_ARG(owner), more, SLICE_ARG(owner));
 }

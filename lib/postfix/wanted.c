@@ -353,6 +353,9 @@ const struct wanted wanted_rows[] = {
     { ROW(TRANSPORT, "smtp_tls_policy_maps", SETS, NONE, NONE), .value = "" },
     { ROW(TRANSPORT, "smtp_sasl_auth_enable", SETS, NONE, NONE),
       .value = "no" },
+    /* Whose mail it is: a stranger's, or this Postfix' own (SOURCE=LOCAL). */
+    { ROW(TRANSPORT, "smtp_send_xforward_command", SETS, NONE, NONE),
+      .value = "yes" },
     { ROW(TRANSPORT, "smtp_bind_address", SETS, ERROR, SET),
       .value = "", .is_enough = is_loopback_or_empty,
       .sentence = "%: mail to Onward comes from an address that a listener on "

@@ -4,7 +4,10 @@
 # relay_recipient_maps: unknown aliases and forged SRS addresses are refused.
 # transport_maps: both domains go to Onward. Bounces that this Postfix makes
 #   itself go that way as well.
+# local_header_rewrite_clients: what your users submit is not a stranger's mail
+#   for Onward, so that their name is theirs there.
 postconf -e \
+    'local_header_rewrite_clients = permit_inet_interfaces, permit_sasl_authenticated' \
     'relay_domains = alias.example, srs.alias.example' \
     'relay_recipient_maps = socketmap:inet:127.0.0.1:10028:recipient' \
     'transport_maps = inline:{alias.example=onward:[127.0.0.1]:10025, srs.alias.example=onward:[127.0.0.1]:10025}'

@@ -25,7 +25,7 @@ postconf -M '127.0.0.1:10026/inet=127.0.0.1:10026 inet n - y - 200 smtpd -o sysl
 
 # the way to Onward for what this Postfix sends itself, without what
 # main.cf sets for the Internet (TLS, addresses to bind to, a fallback)
-postconf -M 'onward/unix=onward unix - - y - - smtp -o smtp_tls_security_level=none -o smtp_tls_policy_maps= -o smtp_sasl_auth_enable=no -o smtp_bind_address= -o smtp_bind_address6= -o smtp_generic_maps= -o smtp_header_checks= -o smtp_fallback_relay='
+postconf -M 'onward/unix=onward unix - - y - - smtp -o smtp_tls_security_level=none -o smtp_tls_policy_maps= -o smtp_sasl_auth_enable=no -o smtp_send_xforward_command=yes -o smtp_bind_address= -o smtp_bind_address6= -o smtp_generic_maps= -o smtp_header_checks= -o smtp_fallback_relay='
 
 # room for our header fields on a message that is just below the limit, and
 # no fields below our signature

@@ -90,6 +90,25 @@ like(front()->transaction('carol@sender.example', 'fwd.gone@alias.example',
 ok($sink->wait_to('carol@sender.example', 30),
     'comes back to its sender') or diag($postfix->log);
 
+# A stranger's mail in our name; who is local is known by XFORWARD.
+$sink->rules({});
+$sink->clear;
+my $ours = $message =~ s/alice\@sender/ceo\@public/r;
+my $stranger = Onward::Test::Client->hello(25, from => '127.0.0.2');
+like($stranger->transaction('eve@sender.example', 'fwd.ceo@alias.example', $ours),
+    qr/^250 /, 'a stranger says that it is from us');
+my $lent = $sink->wait_to('me@private.example') or die $postfix->log;
+is($lent->{from}, 'eve@sender.example', 'it leaves with its own sender');
+unlike($lent->{data}->(), qr/^DKIM-Signature:/m, 'and unsigned');
+$sink->clear;
+like(front()->transaction('ceo@public.example', 'fwd.us@alias.example', $ours),
+    qr/^250 /, 'a program on this host says so, too');
+my $local = $sink->wait_to('me@private.example') or die $postfix->log;
+like($local->{from}, qr/^SRS0=.*=public\.example=ceo\@srs\.alias\.example$/,
+    'it is forwarded as ever');
+is_deeply($example->signatures($local), ['srs.alias.example pass'],
+    'and signed');
+
 ok($postfix->drained, 'nothing is left in the queue, nothing goes round');
 $onward->ends_well;
 done_testing;
