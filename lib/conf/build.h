@@ -27,6 +27,12 @@ void conf_check(const struct conf_reading *r, const struct conf *conf);
  * warning where it is a default. True: it is there. */
 bool conf_check_directory(const struct conf_reading *r, const char *name);
 
+/* For qsort and bsearch of slices: without regard to case. */
+int conf_compare_names(const void *left, const void *right);
+
+/* Fill forward.every_domain, after srs.every. It owes nothing to the tables. */
+void conf_list_alias_domains(struct conf *conf, struct arena *arena);
+
 /* Fill srs.every; bad (or NULL) hears of values of tables that are none. */
 void conf_list_srs_domains(struct conf *conf, struct arena *arena,
                            void (*bad)(void *ctx, struct slice key,

@@ -87,6 +87,10 @@ struct conf {
         struct domain_list local_domains;
         struct alias_list aliases;
         unsigned max_targets;
+        struct domain_list alias_domains; /* what cannot be listed, by name */
+        /* All domains that can be listed. See conf_is_alias_domain. */
+        struct slice *every_domain;
+        size_t every_domain_count;
     } forward;
 
     struct {
@@ -238,6 +242,11 @@ struct conf *conf_refresh_tables(struct conf *conf, int64_t now,
 
 /* Is it one of our SRS domains? A socketmap of domain_map is not asked. */
 bool conf_is_srs_domain(const struct conf *conf, struct slice domain);
+
+/* Is there an alias, a rule or an SRS address of ours in the domain (A-labels,
+ * any case), as far as that can be listed? Tables of forward.alias_domains that
+ * cannot be listed have to be asked as well (domain_find). */
+bool conf_is_alias_domain(const struct conf *conf, struct slice domain);
 
 /*
  * Does a domain (lower-case A-labels) share its registrable domain with one of

@@ -289,8 +289,12 @@ conf_build_forward(const struct conf_reading *r, struct conf *conf)
 {
     struct conf_got got = conf_get(r, NULL, "forward.aliases");
     struct alias_list *list = &conf->forward.aliases;
+    const struct conf *before = r->inputs->before;
 
     build_local_domains(r, conf);
+    conf_build_domains(r, "forward.alias_domains", TABLE_DOMAINS,
+                       before == NULL ? NULL : &before->forward.alias_domains,
+                       &conf->forward.alias_domains);
     list->delimiters = arena_copy(
         r->arena, conf_get(r, NULL, "forward.recipient_delimiter").text);
     conf->forward.max_targets =

@@ -58,6 +58,9 @@ const struct conf_setting conf_settings[] = {
     { "forward.local_domains", CONF_STRINGS, "( )", NULL, 0, 0,
       "Domains whose mail stays: names and tables. Default: the literal "
       "names in Postfix' mydestination and virtual_mailbox_domains." },
+    { "forward.alias_domains", CONF_STRINGS, "( )", NULL, 0, 0,
+      "Domains with aliases that cannot be listed, those of socketmap tables "
+      "among them: names and tables, for the socketmap map `domain`." },
     { "forward.aliases", CONF_LIST, "( )", NULL, 0, 0,
       "Rules and tables, asked in this order; the first answer wins." },
     { "forward.aliases[].match", CONF_STRING, NULL, NULL, 1, 1024,

@@ -84,6 +84,7 @@ build(struct conf_reading *r, struct conf *conf)
     conf_build_forward(r, conf);
     conf_build_dkim(r, conf);
     conf_build_srs(r, conf);
+    conf_list_alias_domains(conf, r->arena);
     conf_build_rest(r, conf);
     build_family(r, conf);
     conf_check(r, conf);
@@ -165,6 +166,7 @@ each_table(struct conf *conf,
 {
     struct alias_list *aliases = &conf->forward.aliases;
     struct domain_list *domains = &conf->forward.local_domains;
+    struct domain_list *named = &conf->forward.alias_domains;
     struct domain_list *map = &conf->srs.domain_map;
 
     for (size_t i = 0; i < aliases->count; i++)
@@ -173,6 +175,9 @@ each_table(struct conf *conf,
     for (size_t i = 0; i < domains->count; i++)
         if (domains->entries[i].table != NULL)
             visit(ctx, &domains->entries[i].table, TABLE_DOMAINS);
+    for (size_t i = 0; i < named->count; i++)
+        if (named->entries[i].table != NULL)
+            visit(ctx, &named->entries[i].table, TABLE_DOMAINS);
     for (size_t i = 0; i < map->count; i++)
         if (map->entries[i].table != NULL)
             visit(ctx, &map->entries[i].table, TABLE_PAIRS);
@@ -275,6 +280,7 @@ conf_refresh_tables(struct conf *conf, int64_t now, struct buf *errors)
     aliases->entries = copy_array(&fresh->arena, aliases->entries,
                                   aliases->count * sizeof(aliases->entries[0]));
     copy_domains(&fresh->arena, &fresh->forward.local_domains);
+    copy_domains(&fresh->arena, &fresh->forward.alias_domains);
     copy_domains(&fresh->arena, &fresh->srs.domain_map);
     each_table(fresh, renew_table, &refresh);
     if (!refresh.renewed) {
@@ -282,6 +288,7 @@ conf_refresh_tables(struct conf *conf, int64_t now, struct buf *errors)
         return NULL;
     }
     conf_keep_srs_domains(fresh, conf);
+    conf_list_alias_domains(fresh, &fresh->arena);
     if (fresh->srs.every != conf->srs.every)
         conf_build_family(fresh, &fresh->arena);
     return fresh;

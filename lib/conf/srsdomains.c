@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int
-compare(const void *left, const void *right)
+int
+conf_compare_names(const void *left, const void *right)
 {
     const struct slice *a = left;
     const struct slice *b = right;
@@ -28,7 +28,7 @@ static bool
 is_listed(const struct conf *conf, struct slice domain)
 {
     return bsearch(&domain, conf->srs.every, conf->srs.every_count,
-                   sizeof(domain), compare) != NULL;
+                   sizeof(domain), conf_compare_names) != NULL;
 }
 
 /* A domain that Postfix takes for one of these after IDNA is that domain. */
@@ -94,9 +94,10 @@ settle(struct gathering *all, struct conf *conf, struct arena *arena)
     size_t count = 0;
 
     if (all->count != 0)
-        qsort(all->names, all->count, sizeof(*all->names), compare);
+        qsort(all->names, all->count, sizeof(*all->names), conf_compare_names);
     for (size_t i = 0; i < all->count; i++)
-        if (count == 0 || compare(&all->names[count - 1], &all->names[i]) != 0)
+        if (count == 0 ||
+            conf_compare_names(&all->names[count - 1], &all->names[i]) != 0)
             all->names[count++] = all->names[i];
     conf->srs.every = arena_alloc(arena, (count + 1) * sizeof(*all->names));
     conf->srs.every_count = count;

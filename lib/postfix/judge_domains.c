@@ -54,6 +54,10 @@ and_more(const struct site *site, struct slice sentence, struct slice others,
                      count == 1 ? "is" : "are", SLICE_ARG(others));
 }
 
+enum {
+    NAMES_MAX = 20 /* of a finding */
+};
+
 static void
 add_name(struct buf *list, struct slice name)
 {
@@ -76,15 +80,91 @@ unlisted_srs_domains(const struct site *site)
     return copy;
 }
 
+/* Is the domain known once our map `domain` is among relay_domains? */
+static bool
+map_is_listed(const struct site *site)
+{
+    struct slice map = site_map(site, "domain");
+
+    return map.ptr != NULL &&
+           postconf_lists(site_value(site, "relay_domains"), map);
+}
+
+/* The alias domains in no class; those that are SRS domains are told of by
+ * another row. *first: one of them. */
+static size_t
+count_unknown_aliases(const struct site *site, struct slice *first,
+                      struct buf *others)
+{
+    const struct conf *conf = site->conf;
+    size_t count = 0;
+
+    for (size_t i = 0; i < conf->forward.every_domain_count; i++) {
+        struct slice domain = conf->forward.every_domain[i];
+        if (conf_is_srs_domain(conf, domain) ||
+            look_for_domain(site, domain) != UNKNOWN)
+            continue;
+        if (count++ == 0)
+            *first = domain;
+        else if (count <= NAMES_MAX)
+            add_name(others, domain);
+    }
+    return count;
+}
+
+/* What relay_domains lacks: SRS domains by name; alias domains by our map, so
+ * that the next one needs no setup. */
+static struct slice
+lacking_relay_domains(const struct site *site)
+{
+    struct buf list = { 0 }, others = { 0 };
+    struct slice first, map = site_map(site, "domain");
+
+    buf_append(&list, unlisted_srs_domains(site));
+    if (map.ptr != NULL && !map_is_listed(site) &&
+        count_unknown_aliases(site, &first, &others) != 0)
+        add_name(&list, map);
+    struct slice copy = arena_copy(site->arena, buf_slice(&list));
+    buf_free(&list);
+    buf_free(&others);
+    return copy;
+}
+
 struct slice
 srs_relay_domains(const struct place *p)
 {
-    struct slice more = unlisted_srs_domains(p->site);
+    struct slice more = lacking_relay_domains(p->site);
 
     return more.len == 0
                ? (struct slice){ 0 }
                : appended(p->site, site_written(p->site, "relay_domains"),
                           more);
+}
+
+bool
+alias_domain_is_unknown(const struct place *p, struct judgement *j)
+{
+    const struct site *site = p->site;
+    struct slice first = { 0 };
+    struct buf others = { 0 };
+    size_t count =
+        map_is_listed(site) ? 0 : count_unknown_aliases(site, &first, &others);
+
+    if (count > NAMES_MAX)
+        buf_printf(&others, " and %zu more", count - NAMES_MAX);
+    j->sentence = and_more(
+        site,
+        site_text(site,
+                  "%.*s has aliases of ours and is in no address class: from "
+                  "outside they get 554 Relay access denied",
+                  SLICE_ARG(first)),
+        buf_slice(&others), count == 0 ? 0 : count - 1);
+    buf_free(&others);
+    if (!site->conf->socketmap.enabled) {
+        j->cure = CURE_SET;
+        j->wanted = appended(site, site_written(site, "relay_domains"), first);
+    }
+    return count != 0;
 }
 
 bool
@@ -142,7 +222,7 @@ relay_domains_are_open(const struct place *p, struct judgement *j)
                            "relay_domains; Onward refuses forged SRS addresses "
                            "itself");
     return takes_all_of_others(p->site) &&
-           unlisted_srs_domains(p->site).len != 0 &&
+           lacking_relay_domains(p->site).len != 0 &&
            p->site->conf->socketmap.enabled;
 }
 

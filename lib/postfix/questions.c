@@ -56,6 +56,8 @@ ask_table(struct asking *asking, const struct conf *conf, struct slice table)
     for (size_t i = 0; i < local->count; i++)
         if (local->entries[i].table == NULL)
             ask(asking, table, local->entries[i].name);
+    for (size_t i = 0; i < conf->forward.every_domain_count; i++)
+        ask(asking, table, conf->forward.every_domain[i]);
 }
 
 void

@@ -142,7 +142,10 @@ const struct wanted wanted_rows[] = {
     /* ---- main.cf ---- */
     { ROW(MAIN, "relay_domains", SETS, ERROR, SETUP),
       .work_out = srs_relay_domains, .judge = srs_domain_is_unknown,
-      .why = "bounces come back to SRS addresses" },
+      .why = "bounces come back to SRS addresses, and outside may write to "
+             "aliases" },
+    { ROW(MAIN, "relay_domains", LEAVES, ERROR, SETUP),
+      .judge = alias_domain_is_unknown },
     { ROW(MAIN, "relay_recipient_maps", SETS, ERROR, SETUP),
       .work_out = srs_relay_recipients, .judge = srs_addresses_are_refused,
       .why = "forged SRS addresses are refused at RCPT" },

@@ -131,9 +131,9 @@ struct slice srs_relay_recipients(const struct place *p);
 struct slice srs_routes(const struct place *p);
 struct slice pickup_filter(const struct place *p);
 wanted_judge srs_domain_is_unknown, srs_addresses_are_refused,
-    srs_domain_has_no_route, mail_domain_circles, relay_domains_are_open,
-    local_domain_is_unknown, maps_are_postsrsd, milters_are_opendkim,
-    pickup_passes_us, bare_newlines_pass;
+    srs_domain_has_no_route, mail_domain_circles, alias_domain_is_unknown,
+    relay_domains_are_open, local_domain_is_unknown, maps_are_postsrsd,
+    milters_are_opendkim, pickup_passes_us, bare_newlines_pass;
 /* judge_signed.c */
 wanted_condition we_sign, cleanup_checks_content;
 wanted_judge cleanup_checks, cleanup_drops_signed;

@@ -65,6 +65,7 @@ parse_name(struct slice text, enum map_name *name)
         [MAP_RECIPIENT] = SLICE("recipient"),
         [MAP_FORWARD] = SLICE("forward"),
         [MAP_REVERSE] = SLICE("reverse"),
+        [MAP_DOMAIN] = SLICE("domain"),
     };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -86,7 +87,8 @@ serve(struct map_peer *peer, struct slice request)
     if (name.len == request.len) {
         buf_puts(&reply, "PERM a request is NAME, blank, KEY");
     } else if (!parse_name(name, &map)) {
-        buf_puts(&reply, "PERM there are the maps recipient, forward, reverse");
+        buf_puts(&reply, "PERM there are the maps recipient, forward, reverse, "
+                         "domain");
     } else if (!peer->server->ops->ask(
                    peer, map, slice_tail(request, name.len + 1), &reply)) {
         enter(peer, MAP_PEER_ASKING);

@@ -31,6 +31,7 @@ enum map_name {
     MAP_RECIPIENT,
     MAP_FORWARD,
     MAP_REVERSE,
+    MAP_DOMAIN,
 };
 
 enum map_peer_state {

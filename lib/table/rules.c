@@ -505,3 +505,38 @@ alias_rule_text(const struct alias_rule *rule)
 {
     return rule->text;
 }
+
+/* Of "^list-(.+)@public\\.example$" what stands after the "@". */
+static bool
+literal_domain(struct slice regex, struct arena *arena, struct slice *domain)
+{
+    size_t at = slice_find_last(regex, '@');
+    struct slice rest = slice_tail(regex, at + 1);
+    struct buf text = { 0 };
+    bool literal =
+        at < regex.len && rest.len > 1 && rest.ptr[rest.len - 1] == '$';
+
+    for (size_t i = 0; literal && i + 1 < rest.len; i++) {
+        char c = rest.ptr[i];
+        bool escaped = c == '\\' && i + 2 < rest.len;
+        if (escaped)
+            c = rest.ptr[++i];
+        literal =
+            ascii_is_alnum(c) ? !escaped : c == '-' || (c == '.' && escaped);
+        buf_putc(&text, ascii_lower(c));
+    }
+    if (literal)
+        *domain = arena_copy(arena, buf_slice(&text));
+    buf_free(&text);
+    return literal;
+}
+
+bool
+alias_rule_domain(const struct alias_rule *rule, struct arena *arena,
+                  struct slice *domain)
+{
+    if (rule->code != NULL)
+        return literal_domain(rule->text, arena, domain);
+    *domain = rule->domain;
+    return true;
+}

@@ -144,6 +144,10 @@ struct alias_rule_spec {
 struct alias_rule *alias_rule_new(const struct alias_rule_spec *spec,
                                   struct arena *arena, const char **field,
                                   struct buf *why);
+/* The domain of the addresses that it matches, in lower case; false: it is a
+ * regex that does not end in a literal domain. */
+bool alias_rule_domain(const struct alias_rule *rule, struct arena *arena,
+                       struct slice *domain);
 void alias_rule_free(struct alias_rule *rule); /* the compiled regex */
 
 /* The list of `forward.aliases`: rules and tables in order. */

@@ -15,7 +15,7 @@ postconf -e \
 
 # ---- From here on: what `onward setup` prints, at HAProxy's address.
 
-# bounces come back to SRS addresses
+# bounces come back to SRS addresses, and outside may write to aliases
 postconf -e 'relay_domains = cdb:/var/lib/onward/domains, srs.isp.example'
 
 # bounces that this Postfix makes itself come to Onward too, and are reversed

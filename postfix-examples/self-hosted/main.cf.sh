@@ -3,7 +3,7 @@
 
 # ---- From here on: what `onward setup` prints for onward.conf.
 
-# bounces come back to SRS addresses
+# bounces come back to SRS addresses, and outside may write to aliases
 postconf -e 'relay_domains = srs.public.example'
 
 # forged SRS addresses are refused at RCPT

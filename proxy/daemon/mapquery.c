@@ -383,6 +383,55 @@ reverse(struct mapquery *query)
     buf_free(&original);
 }
 
+/* ---- domain ------------------------------------------------------------ */
+
+/* Is there an alias, a rule or an SRS address of ours in the domain? */
+static void
+look_for_domain(struct mapquery *query, const struct table_answer *answer)
+{
+    const struct domain_list *named = &query->conf->forward.alias_domains;
+    struct table_query table;
+    struct slice value;
+
+    if (conf_is_alias_domain(query->conf, query->key)) {
+        found(query, query->key);
+        return;
+    }
+    switch (domain_find(named, query->key, &query->cursor, answer,
+                        &query->arena, &value, &table)) {
+    case TABLE_FOUND:
+        found(query, query->key);
+        return;
+    case TABLE_MISS:
+        not_found(query);
+        return;
+    case TABLE_ASK:
+        ask_table(query, &table);
+        return;
+    case TABLE_BUSY:
+        try_again(query);
+        return;
+    case TABLE_ERROR:
+        trouble(query, "a table of forward.alias_domains failed");
+        return;
+    }
+}
+
+/* A key is a domain, as the client wrote it. */
+static void
+start_domain(struct mapquery *query)
+{
+    struct slice ascii;
+
+    if (!smtp_domain_to_ascii(query->key, &query->arena, &ascii) ||
+        !smtp_domain_is_valid(ascii)) {
+        not_found(query);
+        return;
+    }
+    query->key = ascii;
+    look_for_domain(query, NULL);
+}
+
 /* ---- the query --------------------------------------------------------- */
 
 static void
@@ -405,6 +454,9 @@ go_on(struct mapquery *query, const struct table_answer *answer)
         else
             reverse(query);
         return;
+    case MAP_DOMAIN:
+        look_for_domain(query, answer);
+        return;
     }
 }
 
@@ -422,6 +474,10 @@ mapquery_start(struct mapquery *query, enum map_name name, struct slice key)
     query->expand = (struct expand){ 0 };
     query->sender = EXPAND_SENDER_UNKNOWN;
     query->key = arena_copy(&query->arena, key);
+    if (name == MAP_DOMAIN) {
+        start_domain(query);
+        return;
+    }
     rest = query->key;
     /* Postfix also asks for "@domain" and for names without a domain. */
     if (!smtp_address_parse(rest, &query->arena, &query->path) ||

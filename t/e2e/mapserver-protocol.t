@@ -120,6 +120,20 @@ like($map->answer, qr/^PERM /, 'a request without a key');
 # Many at once, in pieces
 
 my @keys = map {"fwd.$_\@public.example"} 1 .. 500;
+# The map `domain`: what has an alias, a rule or an SRS address.
+for (['a rule\'s', 'public.example', 'OK public.example'],
+    ['in any case', 'PUBLIC.Example', qr/^OK public\.example$/i],
+    ['the SRS domain', 'srs.public.example', 'OK srs.public.example'],
+    ['unknown', 'nowhere.example', 'NOTFOUND '],
+    ['below one', 'x.public.example', 'NOTFOUND '],
+    ['no domain', 'a b', 'NOTFOUND '],
+    ['nothing', '', 'NOTFOUND ']) {
+    my ($what, $key, $wanted) = @$_;
+    my $got = $map->ask(domain => $key) // 'nothing';
+    ref $wanted ? like($got, $wanted, "domain: $what")
+        : is($got, $wanted, "domain: $what");
+}
+
 my $wire = join '', map { Onward::Test::Map::netstring("recipient $_") } @keys;
 $map->send(substr $wire, 0, 100);
 sleep 0.05;

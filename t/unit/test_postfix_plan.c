@@ -347,6 +347,46 @@ eight_bit_mail_stays_as_signed(void **state)
     }
 }
 
+/* An alias domain in no address class gets "Relay access denied". */
+static void
+alias_domains_are_told_by_the_map(void **state)
+{
+    static const char map[] = "socketmap:inet:127.0.0.1:10028:domain";
+    static const struct {
+        const char *domain, *set;
+        bool wanted;
+    } cases[] = {
+        { "old.example", "", true },
+        { "OLD.example", "mydestination = old.example\n", false },
+        { "old.example", "relay_domains = mysql:/away\n", false },
+        { "srs.example.org", "", false },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct arena arena = { 0 };
+        struct conf conf = postfix_site_conf(&arena);
+        struct slice domain = slice_from(cases[i].domain);
+        struct plan_input input = {
+            .goal = PLAN_APPLY,
+            .conf = &conf,
+            .postfix = postfix_site_texts(&arena, "", cases[i].set),
+        };
+        struct plan plan;
+        struct buf script = { 0 };
+        conf.forward.every_domain = &domain;
+        conf.forward.every_domain_count = 1;
+        conf.srs.every = conf.srs.domains;
+        conf.srs.every_count = 1;
+        assert_true(plan_make(&input, &plan));
+        plan_print(&plan, (struct slice){ 0 }, &script);
+        contains(buf_cstr(&script), map, cases[i].wanted);
+        buf_free(&script);
+        plan_free(&plan);
+        arena_free(&arena);
+    }
+}
+
 static void
 refuses_a_damaged_state(void **state)
 {
@@ -378,7 +418,7 @@ refuses_a_damaged_state(void **state)
 int
 main(void)
 {
-    struct CMUnitTest tests[2 * ROWS + 2] = { 0 };
+    struct CMUnitTest tests[2 * ROWS + 3] = { 0 };
 
     for (size_t i = 0; i < ROWS; i++) {
         void *row = (void *)(uintptr_t)&rows[i];
@@ -392,6 +432,8 @@ main(void)
         (struct CMUnitTest)cmocka_unit_test(refuses_a_damaged_state);
     tests[2 * ROWS + 1] =
         (struct CMUnitTest)cmocka_unit_test(eight_bit_mail_stays_as_signed);
+    tests[2 * ROWS + 2] =
+        (struct CMUnitTest)cmocka_unit_test(alias_domains_are_told_by_the_map);
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
