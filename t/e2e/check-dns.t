@@ -98,7 +98,7 @@ subtest 'keys' => sub {
     onward(qw(dkim keygen example.org --selector s2));
     ($code, $out, $err) = onward(qw(check --dns));
     is $code, 0, 'a key that waits to be published: 0';
-    like $out, qr/\Awarning: .*s2\.next\.pem: its record is not published, it does not sign yet/,
+    like $out, qr/^warning: .*s2\.next\.pem: its record is not published, it does not sign yet/m,
         'and a warning';
 
     $dns->set(%srs, $name => 'SERVFAIL');

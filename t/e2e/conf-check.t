@@ -47,7 +47,7 @@ subtest 'a good configuration' => sub {
 
     ($code, $out) = onward('-c', "$dir/onward.conf", 'check', '--json');
     is_deeply decode_json($out), { ok => JSON::PP::true, errors => [],
-        warnings => [] }, 'as JSON';
+        warnings => [], notes => [] }, 'as JSON';
     is $code, 0, 'exit 0';
 };
 
