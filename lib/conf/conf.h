@@ -91,6 +91,7 @@ struct conf {
         /* All domains that can be listed. See conf_is_alias_domain. */
         struct slice *every_domain;
         size_t every_domain_count;
+        bool original_to; /* X-Original-To on what an alias forwards */
     } forward;
 
     struct {

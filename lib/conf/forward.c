@@ -299,6 +299,7 @@ conf_build_forward(const struct conf_reading *r, struct conf *conf)
         r->arena, conf_get(r, NULL, "forward.recipient_delimiter").text);
     conf->forward.max_targets =
         (unsigned)conf_get(r, NULL, "forward.max_targets").number;
+    conf->forward.original_to = conf_get(r, NULL, "forward.original_to").truth;
     if (got.node == NULL)
         return;
     list->entries =

@@ -79,6 +79,10 @@ const struct conf_setting conf_settings[] = {
       "Postfix' recipient_delimiter." },
     { "forward.max_targets", CONF_COUNT, "50", NULL, 1, 10000,
       "Most addresses that one recipient may become." },
+    { "forward.original_to", CONF_BOOL, "true", NULL, 0, 0,
+      "Whether what an alias forwards gets a field X-Original-To with the "
+      "alias, as the client named it; never where a message goes to several "
+      "at once, since a blind copy must stay blind." },
 
     { "srs", CONF_GROUP, NULL, NULL, 0, 0,
       "Rewriting of the reverse-path of what leaves; off without this "

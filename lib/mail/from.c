@@ -17,6 +17,9 @@ struct parser {
     struct arena *arena;
     bool routes; /* the domains of obsolete routes are wanted, too */
     enum mail_from_status status;
+    bool mailbox;      /* of the first mailbox keep the local part as well */
+    struct buf local;  /* of the words being read */
+    struct buf author; /* of the first mailbox */
 };
 
 static bool parse_list(struct parser *p);
@@ -51,6 +54,26 @@ read_domains(struct parser *p, const struct mail_header *header,
     buf_free(&p->domains);
     buf_free(&p->domain);
     return p->status;
+}
+
+bool
+mail_from_mailbox(const struct mail_header *header, struct arena *arena,
+                  struct slice *local, struct slice *domain)
+{
+    struct parser p = { .arena = arena, .mailbox = true };
+    struct slice *domains = NULL;
+    size_t count = 0;
+    bool ok = read_domains(&p, header, &domains, &count) == MAIL_FROM_OK &&
+              count == 1;
+
+    /* Words after the one mailbox would have made the field unreadable. */
+    if (ok) {
+        *domain = domains[0];
+        ok = arena_try_copy(arena, buf_slice(&p.author), local);
+    }
+    buf_free(&p.local);
+    buf_free(&p.author);
+    return ok;
 }
 
 enum mail_from_status
@@ -209,15 +232,36 @@ skip_cfws(struct parser *p)
     }
 }
 
+static bool
+no_memory(struct parser *p)
+{
+    p->status = MAIL_FROM_NO_MEMORY;
+    return false;
+}
+
 /* ---- addresses --------------------------------------------------------- */
+
+/* The words that may be a local part, as its content. */
+static bool
+keep_local(struct parser *p, struct slice octets)
+{
+    return !p->mailbox || buf_try_append(&p->local, octets) || no_memory(p);
+}
 
 static bool
 take_quoted(struct parser *p)
 {
     take(p, '"');
-    while (!take(p, '"'))
+    while (!take(p, '"')) {
+        struct slice before = p->in;
         if (!take_text(p))
             return false;
+        size_t length = before.len - p->in.len;
+        size_t escape = length == 2 && before.ptr[0] == '\\' ? 1 : 0;
+        if (!keep_local(
+                p, slice_head(slice_tail(before, escape), length - escape)))
+            return false;
+    }
     return true;
 }
 
@@ -245,18 +289,25 @@ take_words(struct parser *p, size_t *words, bool *is_local_part)
 
     *words = 0;
     *is_local_part = true;
+    buf_clear(&p->local);
     for (;;) {
         if (!skip_cfws(p))
             return false;
         if (take(p, '.')) {
             after_word = false;
+            if (!keep_local(p, SLICE_OF(".")))
+                return false;
             continue;
         }
         if (next_is(p, '"')) {
             if (!take_quoted(p))
                 return false;
-        } else if (take_atom(p).len == 0) {
-            break;
+        } else {
+            struct slice atom = take_atom(p);
+            if (atom.len == 0)
+                break;
+            if (!keep_local(p, atom))
+                return false;
         }
         if (after_word)
             *is_local_part = false;
@@ -266,13 +317,6 @@ take_words(struct parser *p, size_t *words, bool *is_local_part)
     if (*words == 0)
         *is_local_part = false;
     return true;
-}
-
-static bool
-no_memory(struct parser *p)
-{
-    p->status = MAIL_FROM_NO_MEMORY;
-    return false;
 }
 
 /* Into p->domain as it is written, without what stands between its atoms. */
@@ -327,6 +371,9 @@ take_at_domain(struct parser *p)
 
     if (!take(p, '@') || !take_domain(p) || !read_domain(p, &domain))
         return false;
+    if (p->mailbox && p->domains.len == 0 &&
+        !buf_try_append(&p->author, buf_slice(&p->local)))
+        return no_memory(p);
     return keep_domain(p, domain);
 }
 

@@ -44,6 +44,14 @@ enum mail_from_status mail_from_domains(const struct mail_header *header,
                                         struct arena *arena,
                                         struct slice **domains, size_t *count);
 
+/*
+ * The mailbox of a message with one author: the local part without quotes and
+ * comments, and the domain as above, in the arena. False where there are
+ * several, or From cannot be read, or memory is gone.
+ */
+bool mail_from_mailbox(const struct mail_header *header, struct arena *arena,
+                       struct slice *local, struct slice *domain);
+
 /* A domain that is written in A-labels or U-labels, in lower-case A-labels in
  * the arena. False: it is no domain name, or memory is gone. */
 bool mail_domain_a_labels(struct slice written, struct arena *arena,

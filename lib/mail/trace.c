@@ -3,13 +3,29 @@
 #include <inttypes.h>
 
 enum {
-    DAY = 86400
+    DAY = 86400,
+    LINE_MAX_OCTETS = 998 /* RFC 5322, 2.1.1 */
 };
 
 unsigned
 mail_trace_hops(const struct mail_header *header)
 {
     return (unsigned)mail_header_count(header, SLICE_OF("Received"));
+}
+
+/* ---- the alias ---- */
+
+void
+mail_original_to_print(struct slice alias, bool utf8, struct buf *out)
+{
+    static const struct slice name = SLICE("X-Original-To: ");
+
+    if (name.len + alias.len > LINE_MAX_OCTETS ||
+        (!utf8 && ascii_printable_length(alias) != alias.len))
+        return;
+    buf_append(out, name);
+    buf_append(out, alias);
+    buf_puts(out, "\r\n");
 }
 
 /* ---- what an outbound message lacks -------------------------------------- */

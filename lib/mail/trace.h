@@ -9,6 +9,10 @@
 
 unsigned mail_trace_hops(const struct mail_header *header);
 
+/* "X-Original-To: ALIAS" CRLF. Nothing where that were no field: a line over
+ * 998 octets, or not ASCII in a message that is not utf8 (RFC 6532). */
+void mail_original_to_print(struct slice alias, bool utf8, struct buf *out);
+
 /* "Date: Tue, 24 Nov 2026 08:00:00 +0000" CRLF, in UTC. */
 void mail_date_print(int64_t now, struct buf *out);
 

@@ -137,37 +137,6 @@ content_secret(const struct relay_session *s)
 }
 
 static enum outcome
-judge_loops(struct relay_session *s)
-{
-    struct transaction *tx = s->tx;
-    struct mail_loop_marks marks;
-    struct mail_loop_key key;
-
-    if (mail_trace_hops(&tx->header) > s->conf->limits.hops)
-        return OUTCOME_HOPS;
-    if (!mail_loop_collect(&tx->header, &marks))
-        return OUTCOME_LOOP;
-    if (marks.count == 0)
-        return OUTCOME_NONE;
-    for (const struct recipient *r = tx->recipients; r != NULL; r = r->next) {
-        if (!r->alias)
-            continue;
-        if (!mail_loop_key_make(content_secret(s), r->rcpt.forward_path.text,
-                                &key))
-            return OUTCOME_NO_MEMORY;
-        switch (mail_loop_find(&marks, &key)) {
-        case MAIL_LOOP_NONE:
-            break;
-        case MAIL_LOOP_FOUND:
-            return OUTCOME_LOOP;
-        case MAIL_LOOP_FAILED:
-            return OUTCOME_NO_MEMORY;
-        }
-    }
-    return OUTCOME_NONE;
-}
-
-static enum outcome
 judge(struct relay_session *s)
 {
     struct transaction *tx = s->tx;
@@ -178,7 +147,7 @@ judge(struct relay_session *s)
     if (tx->trouble != OUTCOME_NONE)
         return tx->trouble;
     enum outcome outcome = index_header(s);
-    return outcome != OUTCOME_NONE ? outcome : judge_loops(s);
+    return outcome != OUTCOME_NONE ? outcome : loops_judge(s);
 }
 
 /* ---- the end of content ---- */

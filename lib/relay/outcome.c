@@ -51,6 +51,9 @@ static const struct {
                                  "5.3.4 Message header exceeds "
                                  "limit" },
     [OUTCOME_HOPS] = { "hops", 554, "5.4.6 Mail forwarding loop" },
+    [OUTCOME_AUTO_REPLY] = { "auto-reply", 550,
+                             "5.7.1 Auto-reply to its own author: it would go "
+                             "round" },
     [OUTCOME_LOOP] = { "loop", 554, "5.4.6 Mail forwarding loop" },
     [OUTCOME_NO_UTF8] = { "no-smtputf8", 550,
                           "5.6.7 Next hop does not support SMTPUTF8" },

@@ -18,47 +18,6 @@ complete_header(struct relay_session *s, struct buf *fields)
                               s->conf->hostname, fields);
 }
 
-/*
- * The outbounds that carry a recipient's message, as bits. One whose targets
- * others had named before is of all: each may carry its message round.
- */
-static unsigned
-outbounds_of(const struct relay_session *s, const struct recipient *r)
-{
-    unsigned set = 0;
-
-    for (const struct offer *f = r->offers; f != NULL; f = f->sibling)
-        set |= 1U << f->outbound->index;
-    return set != 0 ? set : (1U << s->outbound_count) - 1;
-}
-
-/* The marks of all aliases, into the parts whose message leaves. False: what
- * would go round for ever must not go without its mark. */
-static bool
-mark_loops(struct relay_session *s)
-{
-    struct relay_sign_job *job = &s->tx->job;
-    struct mail_loop_key key;
-
-    for (const struct recipient *r = s->tx->recipients; r != NULL;
-         r = r->next) {
-        if (!r->alias || r->discarded)
-            continue;
-        unsigned set = outbounds_of(s, r);
-        if (!mail_loop_key_make(content_secret(s), r->rcpt.forward_path.text,
-                                &key))
-            return false;
-        for (size_t i = 0; i < job->part_count; i++) {
-            struct relay_sign_part *part = &job->parts[i];
-            if ((set >> part->outbound & 1) != 0 &&
-                s->outbounds[part->outbound]->leaves &&
-                !mail_loop_print(&key, s->shared->unique++, &part->prepended))
-                return false;
-        }
-    }
-    return true;
-}
-
 /* Whose keys sign the message of this part. False: memory is gone. */
 static bool
 choose_keys(struct relay_session *s, struct relay_sign_part *part)
@@ -110,7 +69,7 @@ content_prepare(struct relay_session *s, size_t *signatures)
             parts[job->part_count++].outbound = i;
     /* A continuation line at the top would continue a field of ours. */
     bool open = (tx->header.oddities & MAIL_LEADING_FOLD) != 0;
-    if (!open && !mark_loops(s))
+    if (!open && !loops_mark(s))
         return false;
     *signatures = 0;
     for (size_t i = 0; i < job->part_count; i++) {

@@ -7,6 +7,7 @@
  *   outbound.c  one upstream conversation: the envelope
  *   upstream.c  what upstream says
  *   content.c   DATA: spool and judge
+ *   loops.c     mail that goes round
  *   ownname.c   who borrows our name
  *   prepare.c   what we prepend, and who signs
  *   sending.c   content and final dots go upstream, and the end
@@ -324,6 +325,11 @@ bool content_prepare(struct relay_session *s, size_t *signatures);
 void content_note_signatures(struct relay_session *s);
 void content_take_fields(struct relay_session *s);
 void content_free_job(struct relay_session *s);
+
+/* loops.c: mail that goes round */
+enum outcome loops_judge(struct relay_session *s);
+/* X-Original-To and the marks; false: no mark, so it must not leave. */
+bool loops_mark(struct relay_session *s);
 
 /* sending.c: content and dots go upstream, and how it ends */
 void content_start_sending(struct relay_session *s);

@@ -106,8 +106,8 @@ subtest 'a message for an alias leaves forwarded, SRS rewritten and signed' =>
         'what the front sent passes byte for byte';
     my $added = substr $sent, 0, length($sent) - length $got;
     is_deeply [map {lc} $added =~ /^([\w-]+):/mg],
-        [qw(dkim-signature x-onward-loop)],
-        'a signature and a loop mark stand above it, nothing else';
+        [qw(dkim-signature x-original-to x-onward-loop)],
+        'a signature, the alias and a loop mark stand above it, nothing else';
     my $data = $forwarded->{data}->();
     is below($data, 'DKIM-Signature'), below($sent, 'DKIM-Signature'),
         'and so it leaves Postfix';

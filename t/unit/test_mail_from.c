@@ -466,6 +466,47 @@ bounded(void **state)
 }
 
 static void
+mailbox(void **state)
+{
+    static const struct {
+        const char *from;
+        const char *local; /* NULL: not one mailbox */
+        const char *domain;
+    } mailboxes[] = {
+        { "a.b@Example.org", "a.b", "example.org" },
+        { "Alice <a@example.org> (x@y)", "a", "example.org" },
+        { "Alice X. <\"a \\\" b\".c@example.org>", "a \" b.c", "example.org" },
+        { " (c) a (d) . (e) b (f) @ (g) example . org", "a.b", "example.org" },
+        { "team: a@example.org;", "a", "example.org" },
+        { "<@one.example,@two.example:a@example.org>", "a", "example.org" },
+        { "\xc3\xa4@\xc3\xa4.example", "\xc3\xa4", "xn--4ca.example" },
+        { "a@example.org, b@example.org", NULL, NULL },
+        { "a@example.org,", NULL, NULL },
+        { "team:;", NULL, NULL },
+        { "a", NULL, NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(mailboxes) / sizeof(mailboxes[0]); i++) {
+        struct mail_header header = { 0 };
+        struct arena arena = { 0 };
+        struct buf content = { 0 };
+        struct slice local, domain;
+        buf_printf(&content, "From: %s\r\n\r\n", mailboxes[i].from);
+        assert_true(mail_header_index(buf_slice(&content), &header));
+        bool one = mail_from_mailbox(&header, &arena, &local, &domain);
+        assert_int_equal(one, mailboxes[i].local != NULL);
+        if (one) {
+            assert_true(slice_equal(local, slice_from(mailboxes[i].local)));
+            assert_true(slice_equal(domain, slice_from(mailboxes[i].domain)));
+        }
+        mail_header_free(&header);
+        buf_free(&content);
+        arena_free(&arena);
+    }
+}
+
+static void
 no_memory(void **state)
 {
     enum mail_from_status status = MAIL_FROM_NO_MEMORY;
@@ -492,7 +533,7 @@ no_memory(void **state)
 int
 main(void)
 {
-    struct CMUnitTest tests[ROWS + 5] = { 0 };
+    struct CMUnitTest tests[ROWS + 6] = { 0 };
     size_t count = 0;
 
     for (size_t i = 0; i < ROWS; i++)
@@ -502,6 +543,7 @@ main(void)
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(all_domains);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(many_authors);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(bounded);
+    tests[count++] = (struct CMUnitTest)cmocka_unit_test(mailbox);
     tests[count++] = (struct CMUnitTest)cmocka_unit_test(no_memory);
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

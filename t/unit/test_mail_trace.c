@@ -125,14 +125,43 @@ message_id(void **state)
     buf_free(&out);
 }
 
+static void
+original_to(void **state)
+{
+    struct buf out = { 0 }, alias = { 0 };
+
+    (void)state;
+    mail_original_to_print(SLICE_OF("\"a b\"@Public.example"), false, &out);
+    assert_string_equal(buf_cstr(&out),
+                        "X-Original-To: \"a b\"@Public.example\r\n");
+    buf_clear(&out);
+    mail_original_to_print(SLICE_OF("\xc3\xa4@b.example"), false, &out);
+    assert_int_equal(out.len, 0);
+    mail_original_to_print(SLICE_OF("\xc3\xa4@b.example"), true, &out);
+    assert_string_equal(buf_cstr(&out),
+                        "X-Original-To: \xc3\xa4@b.example\r\n");
+    while (alias.len < 998 - strlen("X-Original-To: "))
+        buf_putc(&alias, 'x');
+    buf_clear(&out);
+    mail_original_to_print(buf_slice(&alias), false, &out);
+    assert_int_equal(out.len, 1000);
+    buf_putc(&alias, 'x');
+    buf_clear(&out);
+    mail_original_to_print(buf_slice(&alias), false, &out);
+    assert_int_equal(out.len, 0);
+    buf_free(&alias);
+    buf_free(&out);
+}
+
 int
 main(void)
 {
-    struct CMUnitTest tests[2 + ROWS + DATES] = {
+    struct CMUnitTest tests[3 + ROWS + DATES] = {
+        cmocka_unit_test(original_to),
         cmocka_unit_test(every_day),
         cmocka_unit_test(message_id),
     };
-    size_t n = 2;
+    size_t n = 3;
 
     for (size_t i = 0; i < ROWS; i++)
         tests[n++] =
