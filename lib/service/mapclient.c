@@ -326,6 +326,10 @@ take_answer(struct map_channel *channel, struct slice payload, uint64_t now)
     channel->answers++;
     channel->expires = now + MAPCLIENT_IDLE_TIME;
     enter_channel(channel, MAP_FREE);
+    /* The one that has been free longest is used next: if a server says an
+     * answer twice, there is time to see it. */
+    TAILQ_REMOVE(&server->channels, channel, next);
+    TAILQ_INSERT_TAIL(&server->channels, channel, next);
     serve_waiting(server);
 }
 
@@ -481,15 +485,21 @@ mapclient_new(const struct mapclient_ops *ops, void *ctx,
 }
 
 void
-mapclient_free(struct mapclient *client)
+mapclient_close(struct mapclient *client)
 {
     struct map_server *server;
 
-    assert(TAILQ_EMPTY(&client->pending) && TAILQ_EMPTY(&client->answered));
-    while ((server = TAILQ_FIRST(&client->servers)) != NULL) {
-        while (!TAILQ_EMPTY(&server->channels))
-            close_channel(TAILQ_FIRST(&server->channels));
-        free_server(server);
-    }
+    assert(TAILQ_EMPTY(&client->pending));
+    TAILQ_FOREACH(server, &client->servers, next)
+    while (!TAILQ_EMPTY(&server->channels))
+        close_channel(TAILQ_FIRST(&server->channels));
+}
+
+void
+mapclient_free(struct mapclient *client)
+{
+    mapclient_close(client);
+    assert(TAILQ_EMPTY(&client->answered));
+    forget_unused(client);
     free(client);
 }

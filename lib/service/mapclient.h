@@ -9,7 +9,8 @@
  * Answers of the protocol do not say what they answer. So that none is taken
  * for another's, a channel is closed when its question has run out of time,
  * when more is said than was asked, and when something waits to be read there
- * before the next question.
+ * before the next question. (A server that says an answer twice, the second
+ * time after the next question, cannot be told from one that answers that.)
  */
 #ifndef ONWARD_SERVICE_MAPCLIENT_H
 #define ONWARD_SERVICE_MAPCLIENT_H
@@ -91,7 +92,10 @@ struct map_question {
 
 struct mapclient *mapclient_new(const struct mapclient_ops *ops, void *ctx,
                                 const struct log_sink *log);
-/* Closes all channels. When nothing is asked any more. */
+/* Closes all channels, when nothing is asked any more; also from within the
+ * last answer. */
+void mapclient_close(struct mapclient *client);
+/* Not from within an event. */
 void mapclient_free(struct mapclient *client);
 
 void mapclient_ask(struct mapclient *client, struct map_question *question,

@@ -353,6 +353,8 @@ maplisten_free(struct maplisten *listen)
 {
     if (listen == NULL)
         return;
+    if (listen->sockets.client != NULL)
+        mapsockets_free(&listen->sockets);
     local_free(&listen->local);
     free(listen);
 }

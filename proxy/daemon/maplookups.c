@@ -47,6 +47,12 @@ maplookups_open(struct maplookups *maps, struct loop *loop,
 void
 maplookups_close(struct maplookups *maps)
 {
-    lookups_free(maps->lookups);
     mapsockets_close(&maps->sockets);
+}
+
+void
+maplookups_free(struct maplookups *maps)
+{
+    lookups_free(maps->lookups);
+    mapsockets_free(&maps->sockets);
 }

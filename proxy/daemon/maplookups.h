@@ -15,7 +15,9 @@ struct maplookups {
 
 void maplookups_open(struct maplookups *maps, struct loop *loop,
                      struct tablestats *stats);
-/* When no session is left. The memory is in use until the loop has ended. */
+/* When no session is left; also from within the last answer. Free after the
+ * loop has ended. */
 void maplookups_close(struct maplookups *maps);
+void maplookups_free(struct maplookups *maps);
 
 #endif

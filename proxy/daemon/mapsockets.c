@@ -154,6 +154,12 @@ mapsockets_open(struct mapsockets *sockets, struct loop *loop)
 void
 mapsockets_close(struct mapsockets *sockets)
 {
-    mapclient_free(sockets->client);
+    mapclient_close(sockets->client);
     uv_close((uv_handle_t *)&sockets->timer, NULL);
+}
+
+void
+mapsockets_free(struct mapsockets *sockets)
+{
+    mapclient_free(sockets->client);
 }

@@ -12,8 +12,9 @@ struct mapsockets {
 };
 
 void mapsockets_open(struct mapsockets *sockets, struct loop *loop);
-/* When nothing is asked any more. The memory is in use until the loop has
- * ended. */
+/* When nothing is asked any more; also from within the last answer. Free after
+ * the loop has ended. */
 void mapsockets_close(struct mapsockets *sockets);
+void mapsockets_free(struct mapsockets *sockets);
 
 #endif

@@ -258,6 +258,7 @@ destroy(struct daemon *daemon)
     uv_run(&daemon->loop.uv, UV_RUN_DEFAULT);
     loop_free(&daemon->loop);
     logsink_free(daemon->logsink);
+    maplookups_free(&daemon->lookups);
     maplisten_free(daemon->maplisten);
     http_free(daemon->http);
     stats_free(daemon->stats);

@@ -300,6 +300,33 @@ refused_is_told_at_once(void **state)
 }
 
 static void
+on_last_answer(struct map_question *question, enum table_status status,
+               struct slice value, uint64_t now)
+{
+    struct maps *maps = question->ctx;
+
+    (void)status;
+    (void)value;
+    (void)now;
+    mapclient_close(maps->client);
+}
+
+/* The process stops with its last query. */
+static void
+closed_from_within_the_last_answer(void **state)
+{
+    struct maps *maps = *state;
+    struct table_query query = { &maps_table, SLICE("key") };
+    struct map_question q = { .ctx = maps, .on_answer = on_last_answer };
+
+    use_one(maps);
+    mapclient_ask(maps->client, &q, &query, maps->now);
+    maps_says(maps, 0, "4:OK x,");
+    assert_int_equal(maps_count(maps), 0);
+    assert_true(maps->wake == MAPCLIENT_NEVER);
+}
+
+static void
 unused_channels_are_closed(void **state)
 {
     struct maps *maps = *state;
@@ -329,6 +356,7 @@ main(void)
         ROW(does_not_retry_what_was_answered_in_part),
         ROW(four_channels_at_most),
         ROW(refused_is_told_at_once),
+        ROW(closed_from_within_the_last_answer),
         ROW(unused_channels_are_closed),
     };
 
