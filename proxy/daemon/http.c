@@ -1,8 +1,6 @@
 #include "http.h"
 
-#include "daemon.h"
 #include "httpanswer.h"
-#include "local.h"
 
 #include <stdlib.h>
 
@@ -25,7 +23,9 @@ struct http_peer {
 
 struct http {
     struct local local;
-    struct daemon *daemon;
+    struct loop *loop;
+    struct descriptors *descriptors;
+    struct stats *stats;
     TAILQ_HEAD(, http_peer) peers;
     size_t peer_count;
     bool waiting; /* a connection that could not be accepted */
@@ -82,7 +82,7 @@ answer(struct http_peer *peer, enum status_request request, struct slice path,
     struct buf out = { 0 };
 
     peer->answered = true;
-    http_answer(peer->http->daemon, request, path, head, &out);
+    http_answer(peer->http->stats, request, path, head, &out);
     conn_write(&peer->conn, buf_slice(&out));
     conn_flush(&peer->conn);
     buf_free(&out);
@@ -142,12 +142,12 @@ accept_one(struct http *http)
 {
     struct http_peer *peer = NULL;
 
-    if (http->peer_count < PEERS_MAX && descriptors_suffice(http->daemon))
+    if (http->peer_count < PEERS_MAX && descriptors_suffice(http->descriptors))
         peer = mem_try(sizeof(*peer));
     http->waiting = peer == NULL;
     if (peer == NULL)
         return; /* until one of the others is done */
-    conn_init(&peer->conn, http->local.kind, &http->daemon->loop, &events);
+    conn_init(&peer->conn, http->local.kind, http->loop, &events);
     peer->http = http;
     TAILQ_INSERT_TAIL(&http->peers, peer, next);
     http->peer_count++;
@@ -178,28 +178,31 @@ on_connection(uv_stream_t *stream, int status)
 static void
 complain(const struct http *http, struct slice why)
 {
-    loop_log(&http->daemon->loop, LOG_LEVEL_WARNING,
+    loop_log(http->loop, LOG_LEVEL_WARNING,
              "http.listen: %.*s: %.*s: no metrics, no status; mail goes on",
              SLICE_ARG(http->local.conf.address.text), SLICE_ARG(why));
 }
 
 struct http *
-http_open(struct daemon *daemon, struct inherited *inherited)
+http_open(struct loop *loop, const struct conf *conf,
+          struct descriptors *descriptors, struct stats *stats,
+          struct inherited *inherited)
 {
     struct local_wish wish = {
         .name = SLICE("http"),
-        .address = &daemon->conf->http.listen,
+        .address = &conf->http.listen,
         .mode = UNIX_MODE,
     };
     struct buf why = { 0 };
 
-    if (!daemon->conf->http.enabled)
+    if (!conf->http.enabled)
         return NULL;
     struct http *http = mem_alloc(sizeof(*http));
-    http->daemon = daemon;
+    http->loop = loop;
+    http->descriptors = descriptors;
+    http->stats = stats;
     TAILQ_INIT(&http->peers);
-    bool opened =
-        local_open(&http->local, &daemon->loop.uv, inherited, &wish, &why);
+    bool opened = local_open(&http->local, &loop->uv, inherited, &wish, &why);
     if (why.len != 0)
         complain(http, buf_slice(&why));
     buf_free(&why);

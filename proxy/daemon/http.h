@@ -6,15 +6,17 @@
 #ifndef ONWARD_HTTP_H
 #define ONWARD_HTTP_H
 
-#include "base.h"
+#include "descriptors.h"
+#include "local.h"
+#include "stats.h"
 
-struct daemon;
-struct inherited;
 struct http;
 
 /* NULL: off, or it could not be bound (which was logged). NULL is fine for all
  * of these. */
-struct http *http_open(struct daemon *daemon, struct inherited *inherited);
+struct http *http_open(struct loop *loop, const struct conf *conf,
+                       struct descriptors *descriptors, struct stats *stats,
+                       struct inherited *inherited);
 void http_listen(struct http *http);
 /* Accept what waits: descriptors may have been what was short. */
 void http_wake(struct http *http);

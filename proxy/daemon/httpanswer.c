@@ -1,6 +1,6 @@
 #include "httpanswer.h"
 
-#include "daemon.h"
+#include "stats.h"
 #include "status.h"
 
 struct answer {
@@ -39,7 +39,7 @@ answer_ready(const struct status_view *view, struct answer *answer)
 }
 
 static void
-answer_get(struct daemon *daemon, struct slice path, struct answer *answer)
+answer_get(struct stats *stats, struct slice path, struct answer *answer)
 {
     struct arena arena = { 0 };
     struct status_view view;
@@ -49,7 +49,7 @@ answer_get(struct daemon *daemon, struct slice path, struct answer *answer)
         say(answer, "200 OK", "ok\n");
         return;
     }
-    stats_view(daemon->stats, &arena, &view);
+    stats_view(stats, &arena, &view);
     if (slice_equal(path, SLICE_OF("/readyz"))) {
         answer_ready(&view, answer);
     } else if (slice_equal(path, SLICE_OF("/metrics"))) {
@@ -71,14 +71,14 @@ answer_get(struct daemon *daemon, struct slice path, struct answer *answer)
 }
 
 void
-http_answer(struct daemon *daemon, enum status_request request,
-            struct slice path, bool head, struct buf *out)
+http_answer(struct stats *stats, enum status_request request, struct slice path,
+            bool head, struct buf *out)
 {
     struct answer answer = { .type = plain };
 
     switch (request) {
     case STATUS_REQUEST_GET:
-        answer_get(daemon, path, &answer);
+        answer_get(stats, path, &answer);
         break;
     case STATUS_REQUEST_METHOD:
         say(&answer, "405 Method Not Allowed", "GET or HEAD\n");

@@ -5,10 +5,10 @@
 
 #include "status.h"
 
-struct daemon;
+struct stats;
 
 /* The whole response, head and body. */
-void http_answer(struct daemon *daemon, enum status_request request,
+void http_answer(struct stats *stats, enum status_request request,
                  struct slice path, bool head, struct buf *out);
 
 #endif

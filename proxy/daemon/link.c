@@ -35,24 +35,31 @@ on_later(struct later *later)
     link_settle((struct link *)((char *)later - offsetof(struct link, later)));
 }
 
+void
+links_init(struct links *links, struct loop *loop)
+{
+    *links = (struct links){ .loop = loop };
+    TAILQ_INIT(&links->all);
+}
+
 bool
-link_open(struct daemon *daemon, struct listener *listener, int fd,
+link_open(struct links *links, struct link_entrance *entrance, int fd,
           const struct sockaddr *peer, enum relay_welcome welcome)
 {
     struct link *link = mem_try(sizeof(*link));
 
     if (link == NULL)
         return false;
-    conn_init(&link->client, listener->kind, &daemon->loop, &client_events);
-    link->daemon = daemon;
-    link->listener = listener;
-    listener->active++;
+    conn_init(&link->client, entrance->kind, links->loop, &client_events);
+    link->links = links;
+    link->entrance = entrance;
+    entrance->active++;
     link->pending = 1;
     link->later.run = on_later;
     link->lookup.on_answer = on_looked_up;
     TAILQ_INIT(&link->upstreams);
-    TAILQ_INSERT_TAIL(&daemon->links, link, all);
-    daemon->link_count++;
+    TAILQ_INSERT_TAIL(&links->all, link, all);
+    links->count++;
 
     if (!conn_adopt(&link->client, fd)) {
         link->finished = true;
@@ -60,9 +67,9 @@ link_open(struct daemon *daemon, struct listener *listener, int fd,
         return true;
     }
     name_peer(link, peer);
-    link->conf = conf_ref(daemon->conf);
-    link->session = relay_new(link->conf, &listener->conf, &daemon->shared,
-                              listener->counters, &link_ops, link,
+    link->conf = conf_ref(*links->conf);
+    link->session = relay_new(link->conf, &entrance->conf, links->shared,
+                              entrance->counters, &link_ops, link,
                               slice_from(link->peer), welcome, clock_now());
     if (link->session == NULL)
         link->finished = true;
@@ -209,12 +216,6 @@ const struct upstream_user link_upstream_events = {
 };
 
 void
-link_job_started(struct link *link)
-{
-    link->pending++;
-}
-
-void
 link_signed(void *ctx)
 {
     struct link *link = ctx;
@@ -236,8 +237,10 @@ on_looked_up(struct lookup *lookup, const struct table_answer *answer)
 }
 
 void
-link_stored(struct link *link, const struct table_answer *answer)
+link_stored(void *ctx, const struct table_answer *answer)
 {
+    struct link *link = ctx;
+
     relay_on_stored(link->session, answer, clock_now());
     link_settle(link);
     release_pending(link);
@@ -308,28 +311,28 @@ begin_close(struct link *link)
 static void
 release_pending(struct link *link)
 {
-    struct daemon *daemon = link->daemon;
+    struct links *links = link->links;
 
     if (--link->pending != 0)
         return;
-    loop_not_later(&daemon->loop, &link->later);
-    TAILQ_REMOVE(&daemon->links, link, all);
-    daemon->link_count--;
-    link->listener->active--;
+    loop_not_later(links->loop, &link->later);
+    TAILQ_REMOVE(&links->all, link, all);
+    links->count--;
+    link->entrance->active--;
     if (link->session != NULL)
         relay_free(link->session);
     if (link->conf != NULL)
         conf_unref(link->conf);
     free(link);
-    daemon_link_gone(daemon);
+    links->on_gone(links->ctx);
 }
 
 void
-link_drain_all(struct daemon *daemon)
+links_drain(struct links *links)
 {
     struct link *link, *next;
 
-    for (link = TAILQ_FIRST(&daemon->links); link != NULL; link = next) {
+    for (link = TAILQ_FIRST(&links->all); link != NULL; link = next) {
         next = TAILQ_NEXT(link, all);
         if (!link_is_live(link))
             continue;
@@ -339,11 +342,11 @@ link_drain_all(struct daemon *daemon)
 }
 
 void
-link_abort_all(struct daemon *daemon)
+links_abort(struct links *links)
 {
     struct link *link, *next;
 
-    for (link = TAILQ_FIRST(&daemon->links); link != NULL; link = next) {
+    for (link = TAILQ_FIRST(&links->all); link != NULL; link = next) {
         next = TAILQ_NEXT(link, all);
         if (link_is_live(link))
             relay_on_client_lost(link->session, clock_now());
@@ -352,12 +355,12 @@ link_abort_all(struct daemon *daemon)
 }
 
 size_t
-link_busy_count(const struct daemon *daemon)
+links_busy(const struct links *links)
 {
     struct link *link;
     size_t busy = 0;
 
-    for (link = TAILQ_FIRST(&daemon->links); link != NULL;
+    for (link = TAILQ_FIRST(&links->all); link != NULL;
          link = TAILQ_NEXT(link, all))
         if (link_is_live(link) && relay_is_busy(link->session))
             busy++;

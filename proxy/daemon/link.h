@@ -16,32 +16,50 @@
 #define ONWARD_LINK_H
 
 #include "conn.h"
-#include "relay.h"
+#include "senders.h"
+#include "signer.h"
+#include "upstreams.h"
 
-#include <sys/queue.h>
-
-struct daemon;
 struct link;
-struct listener;
+struct sockaddr;
 TAILQ_HEAD(link_list, link);
+
+/* All sessions, and what they use. */
+struct links {
+    struct loop *loop;
+    struct conf *const *conf; /* in force: a new session takes a reference */
+    struct relay_shared *shared;
+    struct upstreams *upstreams;
+    struct lookups *lookups;
+    struct senders *senders;
+    struct signer *signer;
+    void (*on_gone)(void *ctx); /* one of them */
+    void *ctx;
+    struct link_list all;
+    size_t count;
+};
+
+/* Where sessions come in. */
+struct link_entrance {
+    enum conn_kind kind;
+    struct conf_listener conf; /* as at start: only a restart changes it */
+    struct relay_counters *counters;
+    size_t active; /* sessions that came in here */
+};
+
+void links_init(struct links *links, struct loop *loop);
 
 /* A session on a connection that was accepted. False: no memory; the
  * descriptor is still the caller's. */
-struct sockaddr;
-bool link_open(struct daemon *daemon, struct listener *listener, int fd,
+bool link_open(struct links *links, struct link_entrance *entrance, int fd,
                const struct sockaddr *peer, enum relay_welcome welcome);
 
 /* The process stops: 421 to those between transactions. */
-void link_drain_all(struct daemon *daemon);
+void links_drain(struct links *links);
 /* Time is up: close everything, without a dot. */
-void link_abort_all(struct daemon *daemon);
+void links_abort(struct links *links);
 
 /* Transactions under way. */
-size_t link_busy_count(const struct daemon *daemon);
-
-/* For the parts that run a link's jobs. */
-void link_job_started(struct link *link);
-void link_signed(void *link);
-void link_stored(struct link *link, const struct table_answer *answer);
+size_t links_busy(const struct links *links);
 
 #endif

@@ -1,12 +1,11 @@
 /*
- * The inside of a link, for the link_ files only: link.c has its life and its
- * events, link_ops.c the session's operations, link_settle.c what follows
- * each event.
+ * The inside of a link, for its two files: link.c has its life, link_io.c
+ * its events, the session's operations, and what follows each event.
  */
 #ifndef ONWARD_LINK_STATE_H
 #define ONWARD_LINK_STATE_H
 
-#include "daemon.h"
+#include "link.h"
 
 enum link_state {
     LINK_OPEN,
@@ -21,8 +20,8 @@ enum {
 
 struct link {
     struct conn client; /* first: a conn's link is found by a cast */
-    struct daemon *daemon;
-    struct listener *listener;
+    struct links *links;
+    struct link_entrance *entrance;
     struct relay_session *session;
     struct conf *conf; /* that the session began with */
     struct upstream_list upstreams;
@@ -45,6 +44,10 @@ struct link {
 
 extern const struct relay_ops link_ops;
 extern const struct upstream_user link_upstream_events;
+
+/* Jobs are done; each was counted in pending. */
+void link_signed(void *link);
+void link_stored(void *link, const struct table_answer *answer);
 
 /* The session has not finished. */
 bool link_is_live(const struct link *link);

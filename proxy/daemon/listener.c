@@ -1,8 +1,5 @@
 #include "listener.h"
 
-#include "daemon.h"
-#include "sockets.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +26,7 @@ static void
 copy_conf(struct listener *listener, const struct conf_listener *from)
 {
     struct arena *arena = &listener->arena;
-    struct conf_listener *to = &listener->conf;
+    struct conf_listener *to = &listener->entrance.conf;
 
     *to = *from;
     to->name = arena_copy(arena, from->name);
@@ -49,8 +46,8 @@ static void
 complain(const struct listener *listener, struct slice why, struct buf *errors)
 {
     buf_printf(errors, "listener %.*s: %.*s: %.*s\n",
-               SLICE_ARG(listener->conf.name),
-               SLICE_ARG(listener->conf.address.text), SLICE_ARG(why));
+               SLICE_ARG(listener->entrance.conf.name),
+               SLICE_ARG(listener->entrance.conf.address.text), SLICE_ARG(why));
 }
 
 static void
@@ -58,7 +55,8 @@ remember_made(struct listener *listener)
 {
     struct stat st;
 
-    listener->made = arena_cstr(&listener->arena, listener->conf.address.path);
+    listener->made =
+        arena_cstr(&listener->arena, listener->entrance.conf.address.path);
     if (lstat(listener->made, &st) == 0) {
         listener->made_device = st.st_dev;
         listener->made_inode = st.st_ino;
@@ -80,7 +78,7 @@ static bool
 bind_one(struct listener *listener, struct inherited *inherited,
          struct buf *errors)
 {
-    struct conf_listener *conf = &listener->conf;
+    struct conf_listener *conf = &listener->entrance.conf;
     int fd = inherited_find(inherited, conf);
     int error;
 
@@ -95,7 +93,7 @@ bind_one(struct listener *listener, struct inherited *inherited,
     }
     if (fd < 0)
         return false;
-    error = uv_poll_init(&listener->daemon->loop.uv, &listener->poll, fd);
+    error = uv_poll_init(&listener->all->links->loop->uv, &listener->poll, fd);
     if (error != 0) {
         close(fd);
         complain(listener, slice_from(uv_strerror(error)), errors);
@@ -106,45 +104,44 @@ bind_one(struct listener *listener, struct inherited *inherited,
     return true;
 }
 
-bool
-listeners_bind(struct daemon *daemon, struct buf *errors)
+void
+listeners_init(struct listeners *listeners, struct links *links,
+               struct descriptors *descriptors)
 {
-    const struct conf *conf = daemon->conf;
-    struct inherited inherited;
-    struct buf unwanted = { 0 };
+    *listeners =
+        (struct listeners){ .links = links, .descriptors = descriptors };
+    uv_timer_init(&links->loop->uv, &listeners->retry);
+    listeners->retry.data = listeners;
+}
+
+bool
+listeners_bind(struct listeners *listeners, struct inherited *inherited,
+               struct buf *errors)
+{
+    const struct conf *conf = *listeners->links->conf;
     bool ok = true;
 
-    inherited_take(&inherited);
-    daemon->listener_count = conf->listener_count;
-    daemon->listeners =
-        mem_alloc((conf->listener_count + 1) * sizeof(*daemon->listeners));
-    for (size_t i = 0; i < daemon->listener_count; i++) {
-        struct listener *listener = &daemon->listeners[i];
-        listener->daemon = daemon;
+    listeners->count = conf->listener_count;
+    listeners->list =
+        mem_alloc((conf->listener_count + 1) * sizeof(*listeners->list));
+    for (size_t i = 0; i < listeners->count; i++) {
+        struct listener *listener = &listeners->list[i];
+        listener->all = listeners;
         listener->fd = -1;
-        listener->counters = &daemon->shared.counters[i];
+        listener->entrance.counters = &listeners->links->shared->counters[i];
         copy_conf(listener, &conf->listeners[i]);
-        listener->kind =
-            listener->conf.address.kind == CONF_UNIX ? CONN_UNIX : CONN_TCP;
-        if (!bind_one(listener, &inherited, errors))
+        listener->entrance.kind =
+            conf->listeners[i].address.kind == CONF_UNIX ? CONN_UNIX : CONN_TCP;
+        if (!bind_one(listener, inherited, errors))
             ok = false;
     }
-    daemon->maplisten = maplisten_open(daemon, &inherited, errors);
-    daemon->http = http_open(daemon, &inherited);
-    ok = ok && errors->len == 0;
-    inherited_free(&inherited, &unwanted);
-    if (unwanted.len != 0)
-        loop_log(&daemon->loop, LOG_LEVEL_WARNING,
-                 "inherited sockets that no listener wants: %.*s",
-                 SLICE_ARG(buf_slice(&unwanted)));
-    buf_free(&unwanted);
     return ok;
 }
 
 static bool
 is_same(const struct listener *have, const struct conf_listener *want)
 {
-    const struct conf_listener *conf = &have->conf;
+    const struct conf_listener *conf = &have->entrance.conf;
 
     return slice_equal(conf->name, want->name) &&
            slice_equal(conf->address.text, want->address.text) &&
@@ -157,12 +154,12 @@ is_same(const struct listener *have, const struct conf_listener *want)
 }
 
 bool
-listeners_match(const struct daemon *daemon, const struct conf *conf)
+listeners_match(const struct listeners *listeners, const struct conf *conf)
 {
-    if (daemon->listener_count != conf->listener_count)
+    if (listeners->count != conf->listener_count)
         return false;
     for (size_t i = 0; i < conf->listener_count; i++)
-        if (!is_same(&daemon->listeners[i], &conf->listeners[i]))
+        if (!is_same(&listeners->list[i], &conf->listeners[i]))
             return false;
     return true;
 }
@@ -171,27 +168,28 @@ listeners_match(const struct daemon *daemon, const struct conf *conf)
 
 /* False: not now. */
 static bool
-admit(struct daemon *daemon, enum relay_welcome *welcome)
+admit(struct listeners *listeners, enum relay_welcome *welcome)
 {
-    size_t limit = daemon->conf->limits.sessions;
-    size_t count = daemon->link_count;
+    const struct links *links = listeners->links;
+    size_t limit = (*links->conf)->limits.sessions;
+    size_t count = links->count;
 
     if (count >= limit + (limit + 9) / 10) {
-        loop_log(&daemon->loop, LOG_LEVEL_WARNING,
+        loop_log(links->loop, LOG_LEVEL_WARNING,
                  "limits.sessions = %zu and 10 %% more: accepting pauses",
                  limit);
         return false;
     }
-    if (!descriptors_suffice(daemon)) {
-        loop_log(&daemon->loop, LOG_LEVEL_WARNING,
+    if (!descriptors_suffice(listeners->descriptors)) {
+        loop_log(links->loop, LOG_LEVEL_WARNING,
                  "descriptors are short: accepting pauses");
         return false;
     }
     if (count >= limit)
-        loop_log(&daemon->loop, LOG_LEVEL_WARNING,
+        loop_log(links->loop, LOG_LEVEL_WARNING,
                  "limits.sessions = %zu: new ones are told to come again",
                  limit);
-    if (daemon->stopping)
+    if (links->shared->draining)
         *welcome = RELAY_DRAINING;
     else if (count >= limit)
         *welcome = RELAY_OVERLOADED;
@@ -208,14 +206,14 @@ is_allowed(const struct listener *listener, const union peer *peer)
 {
     unsigned char address[16];
 
-    if (listener->kind == CONN_UNIX)
+    if (listener->entrance.kind == CONN_UNIX)
         return true;
     if (!socket_address_bytes(&peer->any, address))
         return false;
     if (socket_is_loopback(address))
         return true;
-    for (size_t i = 0; i < listener->conf.allow_from_count; i++)
-        if (socket_is_within(address, &listener->conf.allow_from[i]))
+    for (size_t i = 0; i < listener->entrance.conf.allow_from_count; i++)
+        if (socket_is_within(address, &listener->entrance.conf.allow_from[i]))
             return true;
     return false;
 }
@@ -232,13 +230,13 @@ hold(struct listener *listener)
 static void
 hold_and_retry(struct listener *listener, const char *why)
 {
-    struct daemon *daemon = listener->daemon;
+    struct listeners *listeners = listener->all;
+    const struct links *links = listeners->links;
 
-    loop_log(&daemon->loop, LOG_LEVEL_WARNING,
-             "listener %.*s: cannot accept: %s", SLICE_ARG(listener->conf.name),
-             why);
+    loop_log(links->loop, LOG_LEVEL_WARNING, "listener %.*s: cannot accept: %s",
+             SLICE_ARG(listener->entrance.conf.name), why);
     hold(listener);
-    uv_timer_start(&daemon->retry, on_retry, RETRY, 0);
+    uv_timer_start(&listeners->retry, on_retry, RETRY, 0);
 }
 
 static void
@@ -254,7 +252,7 @@ on_readable(uv_poll_t *poll, int status, int events)
         socklen_t size = sizeof(peer);
         int fd;
 
-        if (!admit(listener->daemon, &welcome)) {
+        if (!admit(listener->all, &welcome)) {
             hold(listener);
             return;
         }
@@ -270,8 +268,8 @@ on_readable(uv_poll_t *poll, int status, int events)
         }
         if (!is_allowed(listener, &peer)) {
             close(fd);
-        } else if (!link_open(listener->daemon, listener, fd, &peer.any,
-                              welcome)) {
+        } else if (!link_open(listener->all->links, &listener->entrance, fd,
+                              &peer.any, welcome)) {
             close(fd);
             hold_and_retry(listener, "out of memory");
             return;
@@ -287,26 +285,25 @@ start(struct listener *listener)
 }
 
 bool
-listeners_listen(struct daemon *daemon, struct buf *errors)
+listeners_listen(struct listeners *listeners, struct buf *errors)
 {
     bool ok = true;
 
-    for (size_t i = 0; i < daemon->listener_count; i++) {
-        struct listener *listener = &daemon->listeners[i];
+    for (size_t i = 0; i < listeners->count; i++) {
+        struct listener *listener = &listeners->list[i];
         if (listen(listener->fd, BACKLOG) != 0 || start(listener) != 0) {
             complain(listener, slice_from(strerror(errno)), errors);
             ok = false;
         }
     }
-    http_listen(daemon->http);
-    return maplisten_listen(daemon->maplisten, errors) && ok;
+    return ok;
 }
 
 void
-listeners_wake(struct daemon *daemon)
+listeners_wake(struct listeners *listeners)
 {
-    for (size_t i = 0; i < daemon->listener_count; i++) {
-        struct listener *listener = &daemon->listeners[i];
+    for (size_t i = 0; i < listeners->count; i++) {
+        struct listener *listener = &listeners->list[i];
         if (listener->fd >= 0 && listener->paused)
             start(listener);
     }
@@ -321,10 +318,10 @@ on_retry(uv_timer_t *timer)
 /* ---- the end ----------------------------------------------------------- */
 
 void
-listeners_close(struct daemon *daemon)
+listeners_close(struct listeners *listeners)
 {
-    for (size_t i = 0; i < daemon->listener_count; i++) {
-        struct listener *listener = &daemon->listeners[i];
+    for (size_t i = 0; i < listeners->count; i++) {
+        struct listener *listener = &listeners->list[i];
         if (listener->fd < 0)
             continue;
         unlink_made(listener);
@@ -335,9 +332,16 @@ listeners_close(struct daemon *daemon)
 }
 
 void
-listeners_free(struct daemon *daemon)
+listeners_end(struct listeners *listeners)
 {
-    for (size_t i = 0; i < daemon->listener_count; i++)
-        arena_free(&daemon->listeners[i].arena);
-    free(daemon->listeners);
+    listeners_close(listeners);
+    uv_close((uv_handle_t *)&listeners->retry, NULL);
+}
+
+void
+listeners_free(struct listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->count; i++)
+        arena_free(&listeners->list[i].arena);
+    free(listeners->list);
 }

@@ -1,8 +1,6 @@
 #include "maplisten.h"
 
-#include "daemon.h"
-#include "local.h"
-#include "mapquery.h"
+#include "mapsockets.h"
 
 #include <stdlib.h>
 
@@ -29,7 +27,8 @@ struct map_conn {
 
 struct maplisten {
     struct local local;
-    struct daemon *daemon;
+    struct descriptors *descriptors;
+    struct mapquery_needs needs;
     struct mapserver server;
     struct mapsockets sockets; /* of the socketmaps that we ask */
     bool sockets_open;
@@ -243,7 +242,6 @@ static const struct conn_events events = {
 static void
 accept_one(struct maplisten *listen)
 {
-    struct daemon *daemon = listen->daemon;
     struct map_conn *conn = NULL;
 
     if (mapserver_has_room(&listen->server))
@@ -251,10 +249,9 @@ accept_one(struct maplisten *listen)
     listen->waiting = conn == NULL;
     if (conn == NULL)
         return;
-    conn_init(&conn->conn, listen->local.kind, &daemon->loop, &events);
+    conn_init(&conn->conn, listen->local.kind, listen->needs.loop, &events);
     conn->listen = listen;
-    conn->query.daemon = daemon;
-    conn->query.client = listen->sockets.client;
+    conn->query.needs = &listen->needs;
     conn->query.try_later = try_later;
     conn->query.on_answer = on_answer;
     if (!local_accept(&listen->local, &conn->conn)) {
@@ -271,10 +268,10 @@ on_connection(uv_stream_t *stream, int status)
     struct maplisten *listen = stream->data;
 
     bool short_of_room = !mapserver_has_room(&listen->server) ||
-                         !descriptors_suffice(listen->daemon);
+                         !descriptors_suffice(listen->descriptors);
 
     if (status != 0)
-        loop_log(&listen->daemon->loop, LOG_LEVEL_WARNING,
+        loop_log(listen->needs.loop, LOG_LEVEL_WARNING,
                  "socketmap.listen: cannot accept: %s", uv_strerror(status));
     else if (short_of_room && mapserver_make_room(&listen->server))
         listen->waiting = true; /* until that one is closed */
@@ -292,22 +289,25 @@ complain(const struct maplisten *listen, struct slice why, struct buf *errors)
 }
 
 struct maplisten *
-maplisten_open(struct daemon *daemon, struct inherited *inherited,
+maplisten_open(const struct mapquery_needs *needs,
+               struct descriptors *descriptors, struct inherited *inherited,
                struct buf *errors)
 {
+    const struct conf *conf = *needs->conf;
+    struct loop *loop = needs->loop;
     struct local_wish wish = {
         .name = SLICE("socketmap"),
-        .address = &daemon->conf->socketmap.listen,
+        .address = &conf->socketmap.listen,
         .mode = UNIX_MODE,
     };
     struct buf why = { 0 };
 
-    if (!daemon->conf->socketmap.enabled)
+    if (!conf->socketmap.enabled)
         return NULL;
     struct maplisten *listen = mem_alloc(sizeof(*listen));
-    listen->daemon = daemon;
-    bool opened =
-        local_open(&listen->local, &daemon->loop.uv, inherited, &wish, &why);
+    listen->needs = *needs;
+    listen->descriptors = descriptors;
+    bool opened = local_open(&listen->local, &loop->uv, inherited, &wish, &why);
     if (why.len != 0)
         complain(listen, buf_slice(&why), errors);
     buf_free(&why);
@@ -316,11 +316,12 @@ maplisten_open(struct daemon *daemon, struct inherited *inherited,
         return NULL;
     }
     listen->local.uv.handle.data = listen;
-    mapserver_init(&listen->server, &ops, daemon->loop.log);
-    mapsockets_open(&listen->sockets, &daemon->loop);
+    mapserver_init(&listen->server, &ops, loop->log);
+    mapsockets_open(&listen->sockets, loop);
+    listen->needs.client = listen->sockets.client;
     listen->sockets_open = true;
     TAILQ_INIT(&listen->busy);
-    uv_timer_init(&daemon->loop.uv, &listen->again);
+    uv_timer_init(&loop->uv, &listen->again);
     listen->again.data = listen;
     return listen;
 }

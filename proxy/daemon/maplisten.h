@@ -6,15 +6,16 @@
 #ifndef ONWARD_MAPLISTEN_H
 #define ONWARD_MAPLISTEN_H
 
-#include "base.h"
+#include "descriptors.h"
+#include "local.h"
+#include "mapquery.h"
 
-struct daemon;
-struct inherited;
 struct maplisten;
 
 /* NULL without socketmap.listen; also, with a line in errors, when the address
- * cannot be bound. */
-struct maplisten *maplisten_open(struct daemon *daemon,
+ * cannot be bound. needs->client is its own. */
+struct maplisten *maplisten_open(const struct mapquery_needs *needs,
+                                 struct descriptors *descriptors,
                                  struct inherited *inherited,
                                  struct buf *errors);
 bool maplisten_listen(struct maplisten *listen, struct buf *errors);

@@ -1,7 +1,5 @@
 #include "mapquery.h"
 
-#include "daemon.h"
-
 enum {
     QUERY_TIME = 20 * 1000,  /* ms; Postfix waits for 100 s */
     LONGEST_LOCAL_PART = 64, /* RFC 5321, 4.5.3.1.1 */
@@ -67,7 +65,7 @@ ask_table(struct mapquery *query, const struct table_query *table)
 {
     query->question =
         (struct map_question){ .ctx = query, .on_answer = on_table_answer };
-    mapclient_ask(query->client, &query->question, table, clock_ms());
+    mapclient_ask(query->needs->client, &query->question, table, clock_ms());
 }
 
 /* postmap holds the lock of an LMDB file. */
@@ -110,7 +108,7 @@ on_stored(uv_work_t *request, int status)
 
     (void)status; /* we never cancel */
     if (answer.status == TABLE_ERROR)
-        loop_log(&query->daemon->loop, LOG_LEVEL_WARNING,
+        loop_log(query->needs->loop, LOG_LEVEL_WARNING,
                  "store of long senders: %.*s",
                  SLICE_ARG(buf_slice(&query->job.why)));
     if (!arena_try_copy(&query->arena, buf_slice(&query->job.value),
@@ -125,10 +123,10 @@ static void
 ask_store(struct mapquery *query, const struct relay_store_query *what)
 {
     query->job.query = *what;
-    query->job.store = senders_store(query->daemon->senders);
+    query->job.store = senders_store(query->needs->senders);
     query->job.keep_seconds = senders_keep_seconds(query->conf);
     query->job.request.data = query;
-    uv_queue_work(&query->daemon->loop.uv, &query->job.request, on_store_thread,
+    uv_queue_work(&query->needs->loop->uv, &query->job.request, on_store_thread,
                   on_stored);
 }
 
@@ -357,7 +355,7 @@ reverse(struct mapquery *query)
         not_found(query);
         return;
     }
-    if (srs_guesses_block(&query->daemon->shared.srs_guesses, query->now,
+    if (srs_guesses_block(&query->needs->shared->srs_guesses, query->now,
                           query->conf->srs.max_failures, query->path.local)) {
         trouble(query, outcome_reason(OUTCOME_SRS_LIMIT));
         return;
@@ -372,7 +370,7 @@ reverse(struct mapquery *query)
     if (status == SRS_OK && how.kind == 1)
         status = reverse_again(query, &original);
     if (status != SRS_OK && status != SRS_NO_MEMORY)
-        srs_guesses_add(&query->daemon->shared.srs_guesses, srs, query->now,
+        srs_guesses_add(&query->needs->shared->srs_guesses, srs, query->now,
                         query->path.text);
     if (status == SRS_OK)
         found(query, buf_slice(&original));
@@ -463,11 +461,10 @@ go_on(struct mapquery *query, const struct table_answer *answer)
 void
 mapquery_start(struct mapquery *query, enum map_name name, struct slice key)
 {
-    struct daemon *daemon = query->daemon;
     struct slice rest;
 
     query->name = name;
-    query->conf = conf_ref(daemon->conf);
+    query->conf = conf_ref(*query->needs->conf);
     query->now = clock_now().wall;
     query->deadline = clock_ms() + QUERY_TIME;
     query->cursor = (struct alias_cursor){ 0 };
@@ -494,7 +491,7 @@ mapquery_start(struct mapquery *query, enum map_name name, struct slice key)
             .reverse_path = &null_path,
             .sender = &query->sender,
             .now = query->now,
-            .guesses = &query->daemon->shared.srs_guesses,
+            .guesses = &query->needs->shared->srs_guesses,
         };
         expand_start(&query->expand);
     }

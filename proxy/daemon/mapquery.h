@@ -7,21 +7,27 @@
 #define ONWARD_MAPQUERY_H
 
 #include "expand.h"
+#include "senders.h"
 #include "service.h"
-#include <uv.h>
 #include "senderstore.h"
-
-struct daemon;
 
 enum {
     MAPQUERY_BUSY_TIME = 5 /* ms until a locked table is tried again */
 };
 
-/* Embedded in what the asker keeps. All zeroes but for daemon, client,
- * try_later and on_answer before the first use. */
-struct mapquery {
-    struct daemon *daemon;
+/* What all queries of a server use. */
+struct mapquery_needs {
+    struct loop *loop;
+    struct conf *const *conf; /* in force */
+    struct relay_shared *shared;
+    struct senders *senders;
     struct mapclient *client;
+};
+
+/* Embedded in what the asker keeps. All zeroes but for needs, try_later and
+ * on_answer before the first use. */
+struct mapquery {
+    const struct mapquery_needs *needs;
     /* mapquery_try_again is to be called MAPQUERY_BUSY_TIME later. */
     void (*try_later)(struct mapquery *query);
     /* Once, also from within mapquery_start. reply: "OK x", "NOTFOUND "...;

@@ -3,12 +3,13 @@
 #include <stdlib.h>
 
 struct probe {
-    struct daemon *daemon;
+    struct prober *prober;
     struct conf *conf; /* its name stands in the client's EHLO */
     struct upstream *up;
     struct smtp_client client;
     uv_timer_t timer;
-    void (*on_done)(struct daemon *daemon);
+    void (*on_done)(void *ctx);
+    void *ctx;
 };
 
 static void
@@ -20,7 +21,7 @@ on_timer_closed(uv_handle_t *handle)
 static void
 end(struct probe *probe)
 {
-    probe->daemon->probe = NULL;
+    probe->prober->probe = NULL;
     smtp_client_free(&probe->client);
     conf_unref(probe->conf);
     uv_close((uv_handle_t *)&probe->timer, on_timer_closed);
@@ -29,13 +30,14 @@ end(struct probe *probe)
 static void
 finish(struct probe *probe)
 {
-    struct daemon *daemon = probe->daemon;
-    void (*on_done)(struct daemon *) = probe->on_done;
+    void (*on_done)(void *) = probe->on_done;
+    void *ctx = probe->ctx;
 
     if (probe->up != NULL)
         pool_quit(probe->up);
     end(probe);
-    on_done(daemon);
+    if (on_done != NULL)
+        on_done(ctx);
 }
 
 static void
@@ -50,7 +52,7 @@ static void
 on_octets(struct upstream *up, struct slice octets)
 {
     struct probe *probe = up->owner;
-    struct relay_shared *shared = &probe->daemon->shared;
+    struct relay_shared *shared = probe->prober->shared;
     struct buf out = { 0 };
     enum smtp_step step;
     struct smtp_reply reply;
@@ -68,15 +70,15 @@ on_octets(struct upstream *up, struct slice octets)
         shared->upstream_seen = true;
         break;
     case SMTP_CLIENT_REFUSED:
-        probe->daemon->upstreams.pool.up = false;
-        loop_log(&probe->daemon->loop, LOG_LEVEL_WARNING,
+        probe->prober->upstreams->pool.up = false;
+        loop_log(probe->prober->upstreams->loop, LOG_LEVEL_WARNING,
                  "upstream refused the probe: %u %.*s", reply.code,
                  SLICE_ARG(reply.text));
         break;
     case SMTP_CLIENT_REPLY:
     case SMTP_CLIENT_BAD:
-        probe->daemon->upstreams.pool.up = false;
-        loop_log(&probe->daemon->loop, LOG_LEVEL_WARNING,
+        probe->prober->upstreams->pool.up = false;
+        loop_log(probe->prober->upstreams->loop, LOG_LEVEL_WARNING,
                  "upstream's greeting was not understood");
         break;
     }
@@ -93,8 +95,9 @@ on_lost(struct upstream *up, enum relay_lost how)
         [RELAY_LOST_CLOSED] = "closed the connection",
     };
 
-    loop_log(&probe->daemon->loop, LOG_LEVEL_WARNING, "upstream %.*s %s",
-             SLICE_ARG(probe->conf->upstream.address.text), words[how]);
+    loop_log(probe->prober->upstreams->loop, LOG_LEVEL_WARNING,
+             "upstream %.*s %s", SLICE_ARG(probe->conf->upstream.address.text),
+             words[how]);
     probe->up = NULL;
     finish(probe);
 }
@@ -118,30 +121,31 @@ on_timer(uv_timer_t *timer)
     struct probe *probe = timer->data;
 
     if (probe->up != NULL && probe->up->notice != UPSTREAM_FAILED)
-        loop_log(&probe->daemon->loop, LOG_LEVEL_WARNING,
+        loop_log(probe->prober->upstreams->loop, LOG_LEVEL_WARNING,
                  "upstream %.*s did not answer the probe in time",
                  SLICE_ARG(probe->conf->upstream.address.text));
     /* That it accepts connections is not enough. */
-    probe->daemon->upstreams.pool.up = false;
+    probe->prober->upstreams->pool.up = false;
     finish(probe);
 }
 
 void
-probe_start(struct daemon *daemon, unsigned limit,
-            void (*on_done)(struct daemon *daemon))
+probe_start(struct prober *prober, unsigned limit, void (*on_done)(void *ctx),
+            void *ctx)
 {
     struct probe *probe = mem_alloc(sizeof(*probe));
 
-    *probe = (struct probe){ .daemon = daemon,
-                             .conf = conf_ref(daemon->conf),
-                             .on_done = on_done };
-    daemon->probe = probe;
-    uv_timer_init(&daemon->loop.uv, &probe->timer);
+    *probe = (struct probe){ .prober = prober,
+                             .conf = conf_ref(*prober->conf),
+                             .on_done = on_done,
+                             .ctx = ctx };
+    prober->probe = probe;
+    uv_timer_init(&prober->upstreams->loop->uv, &probe->timer);
     probe->timer.data = probe;
     struct pool_wish wish = { .how = RELAY_DIAL_FRESH,
                               .user = &user,
                               .owner = probe };
-    probe->up = upstreams_dial(&daemon->upstreams, probe->conf, &wish);
+    probe->up = upstreams_dial(prober->upstreams, probe->conf, &wish);
     if (probe->up->notice == UPSTREAM_FAILED) {
         pool_drop(probe->up);
         probe->up = NULL;
@@ -151,9 +155,9 @@ probe_start(struct daemon *daemon, unsigned limit,
 }
 
 void
-probe_stop(struct daemon *daemon)
+probe_stop(struct prober *prober)
 {
-    struct probe *probe = daemon->probe;
+    struct probe *probe = prober->probe;
 
     if (probe == NULL)
         return;

@@ -1,8 +1,5 @@
 #include "process.h"
 
-#include "daemon.h"
-
-#include <dirent.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -15,9 +12,7 @@
 
 enum {
     DESCRIPTORS_MAX = 1 << 20, /* more than that is never needed */
-    RESERVE = 12,           /* reload, tables, log, a waiting connection each */
-    EACH = 3,               /* of a session: client, upstream and spool */
-    MMAP_FROM = 512 * 1024, /* what is larger goes back when it is freed */
+    MMAP_FROM = 512 * 1024,    /* what is larger goes back when it is freed */
     TRIM_FROM = 1024 * 1024,
     ARENAS = 2,
     THREADS_MAX = 1024,
@@ -102,52 +97,6 @@ process_prepare(void)
     raise_descriptors();
     choose_threads();
     tune_allocator();
-}
-
-size_t
-descriptors_open(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    size_t count = 0;
-
-    if (dir == NULL)
-        return 0;
-    while (readdir(dir) != NULL)
-        count++;
-    closedir(dir);
-    return count > 3 ? count - 3 : 0; /* ".", "..", and dir itself */
-}
-
-void
-descriptors_measure(struct descriptors *descriptors)
-{
-    struct rlimit limit;
-
-    descriptors->base = descriptors_open() + RESERVE;
-    descriptors->limit = DESCRIPTORS_MAX;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-        limit.rlim_cur < DESCRIPTORS_MAX)
-        descriptors->limit = limit.rlim_cur;
-}
-
-static bool
-suffice(const struct daemon *daemon)
-{
-    size_t idle =
-        pool_unused(&daemon->upstreams.pool) + daemon->shared.spool.files.count;
-
-    return daemon->descriptors.base + EACH * (daemon->link_count + 1) + idle <=
-           daemon->descriptors.limit;
-}
-
-bool
-descriptors_suffice(struct daemon *daemon)
-{
-    if (suffice(daemon))
-        return true;
-    pool_shed(&daemon->upstreams.pool);
-    spool_files_drop(&daemon->shared.spool.files);
-    return suffice(daemon);
 }
 
 void

@@ -1,12 +1,9 @@
 #include "reload.h"
 
-#include "daemon.h"
-#include "tablestats.h"
-
 #include <stdlib.h>
 
 static void
-log_lines(struct daemon *daemon, enum log_level level, const char *what,
+log_lines(const struct reload *reload, enum log_level level, const char *what,
           const struct buf *lines)
 {
     struct slice rest = buf_slice(lines);
@@ -14,14 +11,15 @@ log_lines(struct daemon *daemon, enum log_level level, const char *what,
     while (rest.len != 0) {
         struct slice line = slice_cut(&rest, '\n');
         if (line.len != 0)
-            loop_log(&daemon->loop, level, "%s: %.*s", what, SLICE_ARG(line));
+            loop_log(reload->loop, level, "%s: %.*s", what, SLICE_ARG(line));
     }
 }
 
 void
-reload_init(struct reload *reload, struct daemon *daemon)
+reload_init(struct reload *reload, struct conf *conf, int64_t now)
 {
-    *reload = (struct reload){ .daemon = daemon };
+    reload->conf = conf;
+    reload->succeeded = now;
     reload->request.data = reload;
 }
 
@@ -42,22 +40,18 @@ free_retired(struct reload *reload)
 
 /* New sessions get it from now on. */
 static void
-put_in_force(struct daemon *daemon, struct conf *conf)
+put_in_force(struct reload *reload, enum reload_scope scope)
 {
-    struct reload *reload = &daemon->reload;
-    struct conf *before = daemon->conf;
+    struct conf *before = reload->conf;
 
     reload->retired =
         mem_realloc(reload->retired,
                     (reload->retired_count + 1) * sizeof(*reload->retired));
     reload->retired[reload->retired_count++] = before;
-    tablestats_attach(stats_tables(daemon->stats), conf);
-    tablestats_renewed(stats_tables(daemon->stats), before, conf);
-    daemon->conf = conf;
-    daemon->shared.spool.limit = conf->limits.spool_total;
-    if (!slice_equal(before->upstream.address.text,
-                     conf->upstream.address.text))
-        pool_empty(&daemon->upstreams.pool);
+    tablestats_attach(reload->tables, reload->loaded);
+    tablestats_renewed(reload->tables, before, reload->loaded);
+    reload->conf = reload->loaded;
+    reload->on_change(reload->ctx, before, scope);
     free_retired(reload);
 }
 
@@ -65,33 +59,22 @@ static void
 on_thread(uv_work_t *request)
 {
     struct reload *reload = request->data;
-    struct daemon *daemon = reload->daemon;
 
-    /* daemon->conf does not change while this runs. */
-    reload->loaded = cli_load_with(daemon->cli, daemon->conf, &reload->errors,
+    /* reload->conf does not change while this runs. */
+    reload->loaded = cli_load_with(reload->cli, reload->conf, &reload->errors,
                                    &reload->warnings);
 }
 
 static void
-succeeded(struct daemon *daemon)
+succeeded(struct reload *reload)
 {
-    struct reload *reload = &daemon->reload;
-    struct conf *conf = reload->loaded;
-
     reload->successes++;
     reload->failing = false;
-    reload->succeeded = conf->loaded;
-    put_in_force(daemon, conf);
-    logsink_change(daemon->logsink, conf, &daemon->shared.log);
-    lookups_forget(daemon->lookups.lookups);
-    senders_reopen(daemon->senders, conf);
-    daemon_keep_secret(daemon);
-    log_lines(daemon, LOG_LEVEL_WARNING, "config", &reload->warnings);
-    if (!listeners_match(daemon, conf))
-        loop_log(&daemon->loop, LOG_LEVEL_WARNING,
-                 "config: listeners change only at a restart");
-    loop_log(&daemon->loop, LOG_LEVEL_INFO, "reloaded %.*s",
-             SLICE_ARG(conf->path));
+    reload->succeeded = reload->loaded->loaded;
+    put_in_force(reload, RELOAD_ALL);
+    log_lines(reload, LOG_LEVEL_WARNING, "config", &reload->warnings);
+    loop_log(reload->loop, LOG_LEVEL_INFO, "reloaded %.*s",
+             SLICE_ARG(reload->conf->path));
 }
 
 /* A job has come back. False: the process stops, and nobody wants what it has
@@ -100,7 +83,7 @@ static bool
 came_back(struct reload *reload)
 {
     reload->running = false;
-    if (!reload->daemon->stopping)
+    if (!*reload->stopping)
         return true;
     if (reload->loaded != NULL)
         conf_unref(reload->loaded);
@@ -115,9 +98,9 @@ conclude(struct reload *reload)
     reload->loaded = NULL;
     buf_free(&reload->errors);
     buf_free(&reload->warnings);
-    if (reload->again && !reload->daemon->stopping) {
+    if (reload->again && !*reload->stopping) {
         reload->again = false;
-        reload_start(reload->daemon);
+        reload_start(reload);
     }
 }
 
@@ -125,7 +108,6 @@ static void
 on_done(uv_work_t *request, int status)
 {
     struct reload *reload = request->data;
-    struct daemon *daemon = reload->daemon;
 
     (void)status; /* we never cancel */
     if (!came_back(reload)) {
@@ -133,24 +115,22 @@ on_done(uv_work_t *request, int status)
         return;
     }
     if (reload->loaded != NULL) {
-        succeeded(daemon);
+        succeeded(reload);
     } else {
         reload->failures++;
         reload->failing = true;
-        log_lines(daemon, LOG_LEVEL_ERROR, "config", &reload->errors);
-        loop_log(&daemon->loop, LOG_LEVEL_ERROR,
+        log_lines(reload, LOG_LEVEL_ERROR, "config", &reload->errors);
+        loop_log(reload->loop, LOG_LEVEL_ERROR,
                  "config: not reloaded, the old one stays in force");
     }
-    notify_ready(&daemon->notify);
+    notify_ready(reload->notify);
     conclude(reload);
 }
 
 void
-reload_start(struct daemon *daemon)
+reload_start(struct reload *reload)
 {
-    struct reload *reload = &daemon->reload;
-
-    if (daemon->stopping)
+    if (*reload->stopping)
         return;
     /* However many signals come while one runs: one more is enough. */
     if (reload->running) {
@@ -158,8 +138,8 @@ reload_start(struct daemon *daemon)
         return;
     }
     reload->running = true;
-    notify_reloading(&daemon->notify);
-    uv_queue_work(&daemon->loop.uv, &reload->request, on_thread, on_done);
+    notify_reloading(reload->notify);
+    uv_queue_work(&reload->loop->uv, &reload->request, on_thread, on_done);
 }
 
 /* ---- tables ------------------------------------------------------------ */
@@ -169,41 +149,38 @@ on_table_thread(uv_work_t *request)
 {
     struct reload *reload = request->data;
 
-    /* daemon->conf does not change while this runs. */
-    reload->loaded = conf_refresh_tables(reload->daemon->conf, clock_now().wall,
-                                         &reload->errors);
+    /* reload->conf does not change while this runs. */
+    reload->loaded =
+        conf_refresh_tables(reload->conf, clock_now().wall, &reload->errors);
 }
 
 static void
 on_tables_opened(uv_work_t *request, int status)
 {
     struct reload *reload = request->data;
-    struct daemon *daemon = reload->daemon;
 
     (void)status; /* we never cancel */
     if (came_back(reload)) {
         if (reload->loaded != NULL)
-            put_in_force(daemon, reload->loaded);
+            put_in_force(reload, RELOAD_TABLES);
         if (reload->errors.len != 0)
-            tablestats_failed(stats_tables(daemon->stats), daemon->conf);
-        log_lines(daemon, LOG_LEVEL_ERROR, "table", &reload->errors);
+            tablestats_failed(reload->tables, reload->conf);
+        log_lines(reload, LOG_LEVEL_ERROR, "table", &reload->errors);
     }
     conclude(reload);
 }
 
 void
-reload_tick(struct daemon *daemon)
+reload_tick(struct reload *reload)
 {
-    struct reload *reload = &daemon->reload;
-
     if (reload->running)
         return;
     free_retired(reload);
-    if (daemon->stopping || !conf_tables_are_stale(daemon->conf))
+    if (*reload->stopping || !conf_tables_are_stale(reload->conf))
         return;
     /* Opening one reads its index, which no session shall wait for. */
     reload->running = true;
-    uv_queue_work(&daemon->loop.uv, &reload->request, on_table_thread,
+    uv_queue_work(&reload->loop->uv, &reload->request, on_table_thread,
                   on_tables_opened);
 }
 

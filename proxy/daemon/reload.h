@@ -10,14 +10,27 @@
 #ifndef ONWARD_RELOAD_H
 #define ONWARD_RELOAD_H
 
-#include "conf.h"
+#include "cli.h"
+#include "loop.h"
+#include "notify.h"
+#include "tablestats.h"
 
-#include <uv.h>
-
-struct daemon;
+enum reload_scope {
+    RELOAD_TABLES, /* files of tables were replaced */
+    RELOAD_ALL,    /* SIGHUP */
+};
 
 struct reload {
-    struct daemon *daemon;
+    struct loop *loop;
+    const struct cli *cli;
+    const struct notify *notify;
+    struct tablestats *tables;
+    const bool *stopping;
+    /* Another configuration is in force. */
+    void (*on_change)(void *ctx, const struct conf *before,
+                      enum reload_scope scope);
+    void *ctx;
+    struct conf *conf; /* in force: whoever keeps it takes a reference */
     uv_work_t request;
     bool running;
     bool again; /* another SIGHUP came meanwhile */
@@ -31,13 +44,14 @@ struct reload {
     bool failing; /* the last one failed */
 };
 
-void reload_init(struct reload *reload, struct daemon *daemon);
+/* What is above conf is set by the caller. */
+void reload_init(struct reload *reload, struct conf *conf, int64_t now);
 
-void reload_start(struct daemon *daemon); /* SIGHUP */
+void reload_start(struct reload *reload); /* SIGHUP */
 
 /* Every second: swap tables whose file was replaced, opened on the thread pool
  * too; free what is retired. */
-void reload_tick(struct daemon *daemon);
+void reload_tick(struct reload *reload);
 
 /* At the end, when no load runs and no session is left. */
 void reload_free(struct reload *reload);

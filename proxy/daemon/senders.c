@@ -1,6 +1,5 @@
 #include "senders.h"
 
-#include "daemon.h"
 #include "senderstore.h"
 
 #include <stdlib.h>
@@ -10,7 +9,7 @@ enum {
 };
 
 struct senders {
-    struct daemon *daemon;
+    struct loop *loop;
     struct senderstore *store; /* NULL: not wanted, or it cannot be opened */
 };
 
@@ -19,18 +18,19 @@ struct sender_job {
     struct senders *senders;
     struct senderstore *store;
     struct relay_store_query query; /* its slices live as long */
-    struct link *link;
+    void (*on_stored)(void *ctx, const struct table_answer *answer);
+    void *ctx;
     int64_t now, keep_seconds;
     enum table_status status;
     struct buf value, why;
 };
 
 struct senders *
-senders_open(struct daemon *daemon, const struct conf *conf)
+senders_open(struct loop *loop, const struct conf *conf)
 {
     struct senders *senders = mem_alloc(sizeof(*senders));
 
-    senders->daemon = daemon;
+    senders->loop = loop;
     senders_reopen(senders, conf);
     return senders;
 }
@@ -47,8 +47,8 @@ senders_reopen(struct senders *senders, const struct conf *conf)
     senders->store =
         senderstore_open(conf->state_directory, SENDERSTORE_ROOM, &why);
     if (senders->store == NULL)
-        loop_log(&senders->daemon->loop, LOG_LEVEL_ERROR,
-                 "store of long senders: %.*s", SLICE_ARG(buf_slice(&why)));
+        loop_log(senders->loop, LOG_LEVEL_ERROR, "store of long senders: %.*s",
+                 SLICE_ARG(buf_slice(&why)));
     buf_free(&why);
 }
 
@@ -87,14 +87,14 @@ on_done(uv_work_t *request, int status)
 
     (void)status; /* we never cancel */
     if (job->status == TABLE_ERROR)
-        loop_log(&job->senders->daemon->loop, LOG_LEVEL_WARNING,
+        loop_log(job->senders->loop, LOG_LEVEL_WARNING,
                  "store of long senders: %.*s",
                  SLICE_ARG(buf_slice(&job->why)));
     else if (job->query.what != RELAY_STORE_FIND && job->status == TABLE_MISS)
-        loop_log(&job->senders->daemon->loop, LOG_LEVEL_WARNING,
+        loop_log(job->senders->loop, LOG_LEVEL_WARNING,
                  "store of long senders: full; a sender goes out as long as "
                  "it is");
-    link_stored(job->link, &answer);
+    job->on_stored(job->ctx, &answer);
     buf_free(&job->value);
     buf_free(&job->why);
     free(job);
@@ -102,19 +102,21 @@ on_done(uv_work_t *request, int status)
 
 void
 senders_ask(struct senders *senders, const struct relay_store_query *query,
-            const struct conf *conf, struct link *link)
+            const struct conf *conf,
+            void (*on_stored)(void *ctx, const struct table_answer *answer),
+            void *ctx)
 {
     struct sender_job *job = mem_alloc(sizeof(*job));
 
     *job = (struct sender_job){ .senders = senders,
                                 .store = senders->store,
                                 .query = *query,
-                                .link = link,
+                                .on_stored = on_stored,
+                                .ctx = ctx,
                                 .now = clock_now().wall };
     job->keep_seconds = senders_keep_seconds(conf);
     job->request.data = job;
-    link_job_started(link);
-    uv_queue_work(&senders->daemon->loop.uv, &job->request, on_thread, on_done);
+    uv_queue_work(&senders->loop->uv, &job->request, on_thread, on_done);
 }
 
 struct senderstore *

@@ -6,18 +6,20 @@
 #ifndef ONWARD_SENDERS_H
 #define ONWARD_SENDERS_H
 
-#include "link.h"
+#include "loop.h"
 
-struct daemon;
 struct senders;
 struct senderstore;
 
 /* A problem is logged; requests are then answered TABLE_ERROR. */
-struct senders *senders_open(struct daemon *daemon, const struct conf *conf);
+struct senders *senders_open(struct loop *loop, const struct conf *conf);
 
-/* link_stored follows, always. conf: how long senders are kept. */
+/* on_stored follows, always, from the loop. conf: how long senders are kept. */
 void senders_ask(struct senders *senders, const struct relay_store_query *query,
-                 const struct conf *conf, struct link *link);
+                 const struct conf *conf,
+                 void (*on_stored)(void *ctx,
+                                   const struct table_answer *answer),
+                 void *ctx);
 
 /* The configuration was reloaded: opens the store if it is wanted now. */
 void senders_reopen(struct senders *senders, const struct conf *conf);

@@ -1,10 +1,5 @@
 #include "stats.h"
 
-#include "daemon.h"
-#include "probe.h"
-#include "tablestats.h"
-
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -12,16 +7,11 @@
 #include <unistd.h>
 
 enum {
-    LOOK_EVERY = 1000,     /* ms: is it time for a probe */
-    PROBE_AFTER = 5000,    /* ms without contact */
-    PROBE_TIME = 3000,     /* ms for its answer */
     KEYS_EVERY = 10 * 1000 /* ms between looks at the key directory */
 };
 
 struct stats {
-    struct daemon *daemon;
-    uv_timer_t timer;
-    uint64_t probed;                              /* ms */
+    struct stats_sources sources;
     struct status_minute minutes[STATUS_MINUTES]; /* by minute % 60 */
     struct status_recent recent[STATUS_RECENT];
     uint64_t transactions; /* index of the next recent one */
@@ -41,8 +31,8 @@ copy(char *out, size_t size, struct slice text)
     out[text.len] = '\0';
 }
 
-static void
-on_transaction(void *observer, const struct relay_summary *summary)
+void
+stats_on_transaction(void *observer, const struct relay_summary *summary)
 {
     struct stats *stats = observer;
     int64_t minute = summary->at / 60;
@@ -72,8 +62,8 @@ on_transaction(void *observer, const struct relay_summary *summary)
                        (double)summary->upstream_ms / 1000);
 }
 
-static void
-on_signed(void *observer, uint64_t nanoseconds)
+void
+stats_on_signed(void *observer, uint64_t nanoseconds)
 {
     struct stats *stats = observer;
 
@@ -84,30 +74,6 @@ struct tablestats *
 stats_tables(struct stats *stats)
 {
     return stats->tables;
-}
-
-/* ---- looking at upstream ------------------------------------------------ */
-
-static void
-on_probed(struct daemon *daemon)
-{
-    (void)daemon; /* what it found is in daemon->upstreams */
-}
-
-static void
-on_timer(uv_timer_t *timer)
-{
-    struct stats *stats = timer->data;
-    struct daemon *daemon = stats->daemon;
-    uint64_t now = clock_ms();
-
-    http_wake(daemon->http);
-    if (daemon->stopping || daemon->probe != NULL ||
-        now - daemon->upstreams.pool.contacted < PROBE_AFTER ||
-        now - stats->probed < PROBE_AFTER || !descriptors_suffice(daemon))
-        return;
-    stats->probed = now;
-    probe_start(daemon, PROBE_TIME, on_probed);
 }
 
 /* ---- its life ----------------------------------------------------------- */
@@ -121,38 +87,18 @@ of_seconds(void)
 }
 
 struct stats *
-stats_open(struct daemon *daemon)
+stats_new(const struct stats_sources *sources)
 {
     struct stats *stats = mem_alloc(sizeof(*stats));
 
-    stats->daemon = daemon;
+    stats->sources = *sources;
     stats->upstream_seconds = of_seconds();
     stats->sign_seconds = of_seconds();
     stats->tables = tablestats_new();
-    tablestats_attach(stats->tables, daemon->conf);
     stats->message_octets =
         (struct status_histogram){ .bounds = status_octets_bounds,
                                    .bound_count = status_octets_bound_count };
-    uv_timer_init(&daemon->loop.uv, &stats->timer);
-    stats->timer.data = stats;
-    daemon->shared.on_transaction = on_transaction;
-    daemon->shared.observer = stats;
-    daemon->signer.observe = on_signed;
-    daemon->signer.observer = stats;
     return stats;
-}
-
-void
-stats_start(struct stats *stats)
-{
-    if (stats->daemon->conf->http.enabled)
-        uv_timer_start(&stats->timer, on_timer, LOOK_EVERY, LOOK_EVERY);
-}
-
-void
-stats_close(struct stats *stats)
-{
-    uv_close((uv_handle_t *)&stats->timer, NULL);
 }
 
 void
@@ -165,19 +111,20 @@ stats_free(struct stats *stats)
 /* ---- the view ----------------------------------------------------------- */
 
 static void
-view_listeners(const struct daemon *daemon, struct arena *arena,
+view_listeners(const struct listeners *listeners, struct arena *arena,
                struct status_view *view)
 {
-    size_t count = daemon->listener_count;
+    size_t count = listeners->count;
     struct status_listener *list = arena_alloc(arena, count * sizeof(*list));
 
     for (size_t i = 0; i < count; i++) {
-        const struct listener *l = &daemon->listeners[i];
-        list[i] = (struct status_listener){ .name = l->conf.name,
-                                            .address = l->conf.address.text,
-                                            .role = l->conf.role,
-                                            .active = l->active,
-                                            .counters = l->counters };
+        const struct listener *l = &listeners->list[i];
+        list[i] =
+            (struct status_listener){ .name = l->entrance.conf.name,
+                                      .address = l->entrance.conf.address.text,
+                                      .role = l->entrance.conf.role,
+                                      .active = l->entrance.active,
+                                      .counters = l->entrance.counters };
     }
     view->listeners = list;
     view->listener_count = count;
@@ -284,10 +231,10 @@ key_has_changed(const struct dkim_key *key)
 /* Keys come, go and change their state by renames, which their directory
  * shows; and a file may be written in place. */
 static bool
-keys_are_stale(const struct daemon *daemon)
+keys_are_stale(const struct reload *reload)
 {
-    const struct conf *conf = daemon->conf;
-    int64_t loaded = daemon->reload.succeeded;
+    const struct conf *conf = reload->conf;
+    int64_t loaded = reload->succeeded;
     struct slice before = { 0 };
 
     if (conf->dkim.keys == NULL)
@@ -310,7 +257,7 @@ keys_are_stale(const struct daemon *daemon)
 static void
 view_keys(struct stats *stats, struct arena *arena, struct status_view *view)
 {
-    const struct conf *conf = stats->daemon->conf;
+    const struct conf *conf = stats->sources.reload->conf;
     const struct dkim_keyset *set = conf->dkim.keys;
     size_t count = set == NULL ? 0 : dkim_keyset_count(set);
     struct status_key *list = arena_alloc(arena, count * sizeof(*list));
@@ -326,7 +273,7 @@ view_keys(struct stats *stats, struct arena *arena, struct status_view *view)
     if (stats->keys_looked == 0 || now - stats->keys_looked >= KEYS_EVERY ||
         stats->keys_stale) {
         stats->keys_looked = now;
-        stats->keys_stale = keys_are_stale(stats->daemon);
+        stats->keys_stale = keys_are_stale(stats->sources.reload);
     }
     view->keys_stale = stats->keys_stale;
 }
@@ -357,20 +304,6 @@ view_traffic(const struct stats *stats, int64_t now, struct arena *arena,
     view->recent_count = count;
 }
 
-static uint64_t
-count_descriptors(void)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    uint64_t count = 0;
-
-    if (directory == NULL)
-        return 0;
-    while (readdir(directory) != NULL)
-        count++;
-    closedir(directory);
-    return count < 3 ? 0 : count - 3; /* ".", "..", and its own */
-}
-
 static void
 view_process(struct status_view *view)
 {
@@ -384,7 +317,7 @@ view_process(struct status_view *view)
             (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
     if (uv_resident_set_memory(&resident) == 0)
         view->resident_octets = resident;
-    view->open_fds = count_descriptors();
+    view->open_fds = descriptors_open();
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
         view->max_fds = limit.rlim_cur;
 }
@@ -392,9 +325,11 @@ view_process(struct status_view *view)
 void
 stats_view(struct stats *stats, struct arena *arena, struct status_view *view)
 {
-    const struct daemon *daemon = stats->daemon;
-    const struct conf *conf = daemon->conf;
-    const struct pool *pool = &daemon->upstreams.pool;
+    const struct stats_sources *from = &stats->sources;
+    const struct relay_shared *shared = from->shared;
+    const struct reload *reload = from->reload;
+    const struct conf *conf = reload->conf;
+    const struct pool *pool = from->pool;
     struct relay_time now = clock_now();
 
     *view = (struct status_view){
@@ -402,28 +337,27 @@ stats_view(struct stats *stats, struct arena *arena, struct status_view *view)
         .revision = SLICE_OF(ONWARD_REVISION),
         .openssl = SLICE_OF(ONWARD_LIBRARIES),
         .now = now.wall,
-        .started = daemon->started,
+        .started = from->started,
         .pid = (uint64_t)getpid(),
-        .draining = daemon->stopping,
+        .draining = shared->draining,
         .upstream = conf->upstream.address.text,
         .upstream_known = pool->contacted != 0,
         .upstream_up = pool->up,
         .upstream_tried_ms = now.ms - pool->contacted,
-        .config_loaded = daemon->reload.succeeded,
-        .config_failed = daemon->reload.failing,
-        .reloads = daemon->reload.successes,
-        .reloads_failed = daemon->reload.failures,
-        .spool_used =
-            daemon->shared.spool.used + daemon->shared.spool.in_memory,
-        .spool_limit = daemon->shared.spool.limit,
-        .log_dropped = logsink_dropped(daemon->logsink),
+        .config_loaded = reload->succeeded,
+        .config_failed = reload->failing,
+        .reloads = reload->successes,
+        .reloads_failed = reload->failures,
+        .spool_used = shared->spool.used + shared->spool.in_memory,
+        .spool_limit = shared->spool.limit,
+        .log_dropped = logsink_dropped(from->logsink),
         .upstream_seconds = stats->upstream_seconds,
         .sign_seconds = stats->sign_seconds,
         .message_octets = stats->message_octets,
     };
     view->lookups = tablestats_view(stats->tables, &view->lookup_count);
     view->openssl = slice_head(view->openssl, slice_find(view->openssl, ','));
-    view_listeners(daemon, arena, view);
+    view_listeners(from->listeners, arena, view);
     view_tables(conf, arena, view);
     view_keys(stats, arena, view);
     view_traffic(stats, now.wall, arena, view);

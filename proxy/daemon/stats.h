@@ -1,22 +1,33 @@
 /*
  * What is remembered for people who look: an hour of traffic by the minute,
- * the last transactions, durations. And while the HTTP listener is there,
- * upstream is looked at every few seconds when no mail does it, so that
- * /readyz is never older than that.
+ * the last transactions, durations.
  */
 #ifndef ONWARD_STATS_H
 #define ONWARD_STATS_H
 
+#include "listener.h"
+#include "logsink.h"
+#include "reload.h"
 #include "status.h"
 
-struct daemon;
 struct stats;
 
-struct stats *stats_open(struct daemon *daemon);
-/* Once the start probe is done. */
-void stats_start(struct stats *stats);
-void stats_close(struct stats *stats);
-void stats_free(struct stats *stats); /* after the loop has ended */
+/* What a view shows. */
+struct stats_sources {
+    int64_t started; /* seconds since 1970 */
+    const struct relay_shared *shared;
+    const struct listeners *listeners;
+    const struct pool *pool;
+    const struct reload *reload;
+    const struct logsink *logsink;
+};
+
+struct stats *stats_new(const struct stats_sources *sources);
+void stats_free(struct stats *stats);
+
+/* Observers of sessions (relay_shared) and of the signer. */
+void stats_on_transaction(void *stats, const struct relay_summary *summary);
+void stats_on_signed(void *stats, uint64_t nanoseconds);
 
 struct tablestats *stats_tables(struct stats *stats);
 

@@ -1,29 +1,31 @@
 #include "tick.h"
 
-#include "daemon.h"
+#include "process.h"
 
 enum {
-    INTERVAL = 1000 /* ms: a table is in force 2 s after it was replaced */
+    INTERVAL = 1000,    /* ms: a table is in force 2 s after it was replaced */
+    PROBE_AFTER = 5000, /* ms without contact */
+    PROBE_TIME = 3000,  /* ms for its answer */
 };
 
 static uint64_t
-count_sessions(const struct daemon *daemon)
+count_sessions(const struct ticker *ticker)
 {
     uint64_t count = 0;
 
-    for (size_t i = 0; i < daemon->listener_count; i++)
-        count += daemon->shared.counters[i].sessions;
+    for (size_t i = 0; i < ticker->listeners->count; i++)
+        count += ticker->shared->counters[i].sessions;
     return count;
 }
 
 static uint64_t
-count_transactions(const struct daemon *daemon)
+count_transactions(const struct ticker *ticker)
 {
     uint64_t count = 0;
 
-    for (size_t i = 0; i < daemon->listener_count; i++)
+    for (size_t i = 0; i < ticker->listeners->count; i++)
         for (size_t result = 0; result < RELAY_RESULTS; result++)
-            count += daemon->shared.counters[i].transactions[result];
+            count += ticker->shared->counters[i].transactions[result];
     return count;
 }
 
@@ -55,9 +57,9 @@ put_age(struct buf *out, int64_t seconds)
 }
 
 static void
-put_aliases(const struct daemon *daemon, struct buf *out)
+put_aliases(const struct ticker *ticker, struct buf *out)
 {
-    const struct alias_list *list = &daemon->conf->forward.aliases;
+    const struct alias_list *list = &ticker->reload->conf->forward.aliases;
     uint64_t count = 0;
     int64_t newest = 0;
 
@@ -81,24 +83,24 @@ put_aliases(const struct daemon *daemon, struct buf *out)
     }
 }
 
-void
-tick_status(struct daemon *daemon, double rate, struct buf *out)
+/* "12 sessions, 4.1 msg/s, upstream up, 1,043,221 aliases (2 min old)" */
+static void
+put_status(const struct ticker *ticker, double rate, struct buf *out)
 {
-    const struct pool *pool = &daemon->upstreams.pool;
+    const struct pool *pool = &ticker->prober->upstreams->pool;
 
-    put_number(out, daemon->link_count);
+    put_number(out, ticker->listeners->links->count);
     buf_printf(out, " sessions, %.1f msg/s, upstream %s, ", rate,
                pool->contacted == 0 ? "not contacted yet"
                : pool->up           ? "up"
                                     : "down");
-    put_aliases(daemon, out);
+    put_aliases(ticker, out);
 }
 
 static void
-send_status(struct daemon *daemon)
+send_status(struct ticker *ticker)
 {
-    struct ticker *ticker = &daemon->ticker;
-    uint64_t transactions = count_transactions(daemon);
+    uint64_t transactions = count_transactions(ticker);
     uint64_t now = clock_ms();
     double seconds = (double)(now - ticker->at) / 1000;
     double rate = seconds > 0
@@ -108,9 +110,9 @@ send_status(struct daemon *daemon)
 
     ticker->transactions = transactions;
     ticker->at = now;
-    tick_status(daemon, rate, &status);
+    put_status(ticker, rate, &status);
     if (!slice_equal(buf_slice(&status), buf_slice(&ticker->status)))
-        notify_status(&daemon->notify, "%.*s", SLICE_ARG(buf_slice(&status)));
+        notify_status(ticker->notify, "%.*s", SLICE_ARG(buf_slice(&status)));
     buf_free(&ticker->status);
     ticker->status = status;
 }
@@ -119,46 +121,63 @@ send_status(struct daemon *daemon)
 
 /* Large messages and bursts leave holes that free does not give back. */
 static void
-give_memory_back(struct daemon *daemon)
+give_memory_back(struct ticker *ticker)
 {
-    uint64_t sessions = count_sessions(daemon);
+    uint64_t sessions = count_sessions(ticker);
 
-    if (sessions == daemon->ticker.sessions)
+    if (sessions == ticker->sessions)
         return;
-    daemon->ticker.sessions = sessions;
+    ticker->sessions = sessions;
     process_trim();
+}
+
+static void
+look_at_upstream(struct ticker *ticker)
+{
+    const struct pool *pool = &ticker->prober->upstreams->pool;
+    uint64_t now = clock_ms();
+
+    if (ticker->shared->draining || ticker->prober->probe != NULL ||
+        now - pool->contacted < PROBE_AFTER ||
+        now - ticker->probed < PROBE_AFTER ||
+        !descriptors_suffice(ticker->listeners->descriptors))
+        return;
+    ticker->probed = now;
+    probe_start(ticker->prober, PROBE_TIME, NULL, NULL);
 }
 
 static void
 on_tick(uv_timer_t *timer)
 {
-    struct daemon *daemon = timer->data;
+    struct ticker *ticker = timer->data;
 
-    reload_tick(daemon);
-    daemon->ticker.odd = !daemon->ticker.odd;
-    if (daemon->ticker.odd)
+    reload_tick(ticker->reload);
+    if (ticker->http != NULL) {
+        http_wake(ticker->http);
+        look_at_upstream(ticker);
+    }
+    ticker->odd = !ticker->odd;
+    if (ticker->odd)
         return;
-    spool_files_rest(&daemon->shared.spool.files);
-    listeners_wake(daemon); /* memory may have been what was short */
-    send_status(daemon);
-    give_memory_back(daemon);
+    spool_files_rest(&ticker->shared->spool.files);
+    listeners_wake(ticker->listeners); /* memory may have been short */
+    send_status(ticker);
+    give_memory_back(ticker);
 }
 
 void
-tick_open(struct daemon *daemon)
+tick_open(struct ticker *ticker)
 {
-    struct ticker *ticker = &daemon->ticker;
-
-    uv_timer_init(&daemon->loop.uv, &ticker->timer);
-    ticker->timer.data = daemon;
+    uv_timer_init(&ticker->loop->uv, &ticker->timer);
+    ticker->timer.data = ticker;
     ticker->at = clock_ms();
-    send_status(daemon);
+    send_status(ticker);
     uv_timer_start(&ticker->timer, on_tick, INTERVAL, INTERVAL);
 }
 
 void
-tick_close(struct daemon *daemon)
+tick_close(struct ticker *ticker)
 {
-    buf_free(&daemon->ticker.status);
-    uv_close((uv_handle_t *)&daemon->ticker.timer, NULL);
+    buf_free(&ticker->status);
+    uv_close((uv_handle_t *)&ticker->timer, NULL);
 }
