@@ -20,7 +20,7 @@ listeners = ( { name = "mx"; address = "127.0.0.1:10025"; role = "inbound"; } );
 srs = { domain = "srs.example.org"; secret_file = "$dir/secret"; };
 dkim = { key_directory = "$dir/keys"; };
 state_directory = "$dir";
-dns = { servers = ( "${\ $dns->address}" ); timeout = "300ms"; };
+dns = { servers = ( "${\ $dns->address}" ); timeout = "${\ in_ms(0.3) }"; };
 postfix = { config_directory = ""; };
 END
 

@@ -26,7 +26,7 @@ listeners = (
 upstream = { address = "127.0.0.1:10026"; };
 dkim = { key_directory = "$dir/keys"; $more };
 state_directory = "$dir";
-dns = { servers = ( "$servers" ); timeout = "1s"; };
+dns = { servers = ( "$servers" ); timeout = "${\ in_ms(1) }"; };
 postfix = { config_directory = ""; };
 END
     return;

@@ -18,7 +18,7 @@ hostname = "mx.example.org";
 listeners = ( { name = "out"; address = "127.0.0.1:10027"; role = "outbound"; } );
 dkim = { key_directory = "$dir/keys"; };
 state_directory = "$dir";
-dns = { servers = ( "${\ $dns->address}" ); timeout = "500ms"; };
+dns = { servers = ( "${\ $dns->address}" ); timeout = "${\ in_ms(0.5) }"; };
 postfix = { config_directory = ""; };
 END
 my @onward = (binary(), '-c', "$dir/onward.conf");

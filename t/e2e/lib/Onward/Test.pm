@@ -16,7 +16,7 @@ use Test::More ();
 use Onward::Test::Janitor;
 
 our @EXPORT = qw(top binary binary_for_all sanitized need scratch free_port wait_until
-    slurp spew on_exit run_out seconds neutral_postfix postfix_tables
+    slurp spew on_exit run_out seconds in_ms neutral_postfix postfix_tables
     postfix_default postfix_version);
 
 # Servers are left by peers in the middle of a write on purpose.
@@ -64,6 +64,12 @@ sub seconds ($n) {
     my $busy = ($load > $running ? $load : $running) / ($processors || 1);
     $busy = $busy < 1 ? 1 : $busy > 10 ? 10 : $busy;
     return $n * (-e binary() && sanitized() ? 3 : 1) * $busy;
+}
+
+# The same, as a setting is written: a deadline of the program under test that
+# must not end what a busy machine has not done yet.
+sub in_ms ($n) {
+    return int(1000 * seconds($n)) . 'ms';
 }
 
 # Skip the whole test, by name and with the reason, if something it needs is
