@@ -115,7 +115,8 @@ check_all(struct table *table, unsigned count)
 }
 
 /* LMDB files are those of one size of addresses and order of octets; the one
- * in t/data was written where addresses have 64 bits, the lowest octet first. */
+ * in t/data was written where addresses have 64 bits, the lowest octet first.
+ */
 static bool
 is_like_the_writer(void)
 {
