@@ -11,8 +11,8 @@ look_for_domain(const struct site *site, struct slice domain)
     return postfix_knows_domain(site->before, CLASS_ANY, domain);
 }
 
-/* Has the domain, or may it have, mailboxes or aliases of Postfix' own? Then
- * only its SRS addresses are ours. */
+/* Has the domain, or may it have, mailboxes of this Postfix? Then only its SRS
+ * addresses are ours. */
 static bool
 has_mail(const struct site *site, struct slice domain)
 {
@@ -23,6 +23,16 @@ has_mail(const struct site *site, struct slice domain)
             slice_equal_nocase(local->entries[i].name, domain))
             return true;
     return postfix_knows_domain(site->before, CLASS_MAIL, domain) != UNKNOWN;
+}
+
+/* Virtual aliases are expanded before mail is routed: those of a domain that
+ * only a table may know do not come round. */
+static bool
+is_for_srs_alone(const struct site *site, struct slice domain)
+{
+    return !has_mail(site, domain) &&
+           postfix_knows_domain(site->before, CLASS_RELAY, domain) == UNKNOWN &&
+           postfix_knows_domain(site->before, CLASS_ALIAS, domain) != KNOWN;
 }
 
 /* A value of main.cf with more at its end. */
@@ -340,8 +350,7 @@ srs_routes(const struct place *p)
     for (size_t i = 0; listener != NULL && i < srs_domain_count(site); i++) {
         struct slice domain = site->conf->srs.domains[i];
         struct slice there = site_nexthop(site, &listener->address);
-        if (look_for_domain(site, domain) == UNKNOWN &&
-            !has_mail(site, domain)) {
+        if (is_for_srs_alone(site, domain)) {
             if (!has_route(site, have, domain))
                 buf_printf(&whole, "%s%.*s=onward:%.*s",
                            whole.len != 0 ? ", " : "", SLICE_ARG(domain),

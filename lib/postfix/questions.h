@@ -16,12 +16,12 @@ enum knowledge {
 
 /* An address class, by the parameter that lists its domains. */
 enum domain_class {
-    CLASS_LOCAL = 1,   /* mydestination */
-    CLASS_RELAY = 2,   /* relay_domains */
-    CLASS_MAILBOX = 4, /* virtual_mailbox_domains */
-    CLASS_ALIAS = 8,   /* virtual_alias_domains */
-    CLASS_MAIL = CLASS_LOCAL | CLASS_MAILBOX | CLASS_ALIAS,
-    CLASS_ANY = CLASS_MAIL | CLASS_RELAY
+    CLASS_LOCAL = 1,                          /* mydestination */
+    CLASS_RELAY = 2,                          /* relay_domains */
+    CLASS_MAILBOX = 4,                        /* virtual_mailbox_domains */
+    CLASS_ALIAS = 8,                          /* virtual_alias_domains */
+    CLASS_MAIL = CLASS_LOCAL | CLASS_MAILBOX, /* what Postfix delivers */
+    CLASS_ANY = CLASS_MAIL | CLASS_RELAY | CLASS_ALIAS
 };
 
 enum {
