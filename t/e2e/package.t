@@ -198,7 +198,7 @@ SKIP: {
         if !$ENV{ONWARD_TEST_ALL} || $> != 0
         || system('command -v debootstrap >/dev/null') != 0;
     my $root = "$dir/root";
-    run_all(qw(debootstrap --variant=minbase --include=systemd bookworm),
+    run_all(qw(debootstrap --variant=minbase --include=systemd), debian_suite(),
         $root, 'http://deb.debian.org/debian')
         or skip 'no Debian mirror', 1;
     run_all('cp', $deb, "$root/tmp/onward.deb");

@@ -15,10 +15,15 @@ need qw(root binary debootstrap unshare nsenter);
 
 my $dir  = scratch('boot');
 my $root = "$dir/root";
+# The packages of its libraries.
+mkdir "$dir/debian";
+spew("$dir/debian/control",
+    "Source: onward\n\nPackage: onward\nArchitecture: any\n");
+my @libraries = run_out('sh', '-c', 'cd "$1" && dpkg-shlibdeps -O "$2"', 'sh',
+    $dir, binary()) =~ /(?:Depends=|, )([a-z0-9.+-]+)/g;
 my $log  = run_out('sh', '-c', 'exec 2>&1; "$@"', 'sh',
-    qw(debootstrap --variant=minbase), '--include=' . join(',', qw(systemd libuv1
-        libconfig9 libpcre2-8-0 liblmdb0 libidn2-0 libjansson4 libpsl5 libc-ares2 libssl3)),
-    'bookworm', $root, 'http://deb.debian.org/debian');
+    qw(debootstrap --variant=minbase), '--include=' . join(',', 'systemd', @libraries),
+    debian_suite(), $root, 'http://deb.debian.org/debian');
 plan skip_all => 'no Debian mirror' if $? != 0;
 
 # ---- install, configure, boot ----

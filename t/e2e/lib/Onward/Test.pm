@@ -16,7 +16,7 @@ use Test::More ();
 use Onward::Test::Janitor;
 
 our @EXPORT = qw(top binary binary_for_all sanitized need scratch free_port wait_until
-    slurp spew on_exit run_out seconds in_ms neutral_postfix postfix_tables
+    slurp spew on_exit run_out seconds in_ms debian_suite neutral_postfix postfix_tables
     postfix_default postfix_version);
 
 # Servers are left by peers in the middle of a write on purpose.
@@ -70,6 +70,12 @@ sub seconds ($n) {
 # must not end what a busy machine has not done yet.
 sub in_ms ($n) {
     return int(1000 * seconds($n)) . 'ms';
+}
+
+# The Debian that this machine runs, as its archive calls it: a program that
+# was built here finds its libraries in another root of the same.
+sub debian_suite () {
+    return slurp('/etc/os-release') =~ /^VERSION_CODENAME=(\w+)$/m ? $1 : 'sid';
 }
 
 # Skip the whole test, by name and with the reason, if something it needs is
