@@ -29,6 +29,14 @@ like run_out(binary(), '-c', "$dir/onward.conf",
     qw(explain fwd.shop@example.org --from alice@sender.example)),
     qr/me\@private\.example .*SRS0=/, 'and which forwards as it says';
 
+# ---- what a build needs ----
+
+my ($list) = $readme =~ /apt-get install (build-essential(?:[^\n]*\\\n)*[^\n]*)/;
+my $needs = run_out('sh', '-c', '. "$1/t/packages.sh" && echo $build_packages',
+    'sh', top());
+is_deeply [ sort split ' ', ($list // '') =~ s/\\//gr ],
+    [ sort split ' ', $needs ], 'the packages of a build are those of t/packages.sh';
+
 # ---- commands ----
 
 # In the table, or at least announced in the program.
