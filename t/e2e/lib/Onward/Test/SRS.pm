@@ -58,7 +58,7 @@ sub srs_address ($address, %opt) {
             )
         );
     my $text = join '', "SRS$kind", $opt{separator} // '=',
-        join '=', substr($mac, 0, $opt{length} // 6), @fields;
+        join '=', substr($mac, 0, $opt{length} // ($opt{classic} ? 6 : 8)), @fields;
     my $plain = $text =~ m{^[\w!#\$%&'*+/=?^`{|}~\x80-\xff-]+
         (?:\.[\w!#\$%&'*+/=?^`{|}~\x80-\xff-]+)*$}x;
     $text = '"' . $text =~ s/(["\\])/\\$1/gr . '"' if !$plain && !$opt{quotes};
