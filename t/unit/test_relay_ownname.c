@@ -241,9 +241,12 @@ send_one(struct run *run, size_t spelling, struct slice author,
     buf_puts(&line, ">\r\nDATA\r\n");
     say(&up, buf_slice(&line));
     buf_clear(&run->world->to_client);
-    buf_puts(&content, ".\r\n");
+    buf_clear(&line);
+    buf_append(&line, buf_slice(&content));
+    buf_puts(&line, ".\r\n");
     if (run->world->session != NULL && !run->world->finished)
-        say(&up, buf_slice(&content));
+        say(&up, buf_slice(&line));
+    assert_false(up.changed);
     run->refused +=
         run->world->to_client.len != 0 && run->world->to_client.ptr[0] == '5';
     judge(run, buf_slice(&up.seen), names, author, buf_slice(&sender), users,
