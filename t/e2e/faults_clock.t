@@ -25,7 +25,7 @@ my $onward   = Onward::Test::Daemon->new(
     upstream_settings => 'idle_timeout = "60s";',
     under             => $preload->under,
     listeners         => { mx => 'inbound', submission => 'outbound' },
-    keys              => { 'sender.example' => 's1' },
+    keys              => { 'home.example' => 's1' },
     # Longer than the test needs, shorter than it would wait in vain.
     settings => 'timeouts = { command = "3s"; content = "3s"; };',
 )->start;
@@ -94,8 +94,9 @@ for my $name (sort keys %to) {
             '... with the time that it is now' or diag "@t";
 
         my $out = hello('submission');
-        like $out->transaction('alice@sender.example', 'far@away.example',
-            $message), qr/^250 /, 'outbound mail';
+        like $out->transaction('carol@home.example', 'far@away.example',
+            $message =~ s/alice\@sender/carol\@home/r), qr/^250 /,
+            'outbound mail';
         my $day = strftime('%e %b %Y', gmtime(time + $jump)) =~ s/^ //r;
         like commits(), qr/^Date: \w+, \Q$day\E /m, "... is dated $day";
 
