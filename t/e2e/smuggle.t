@@ -172,7 +172,13 @@ SKIP: {
 }
 SKIP: {
     skip "Postfix $version lets none through", 3 if $version >= 3.012;
-    is_smuggled('part by part', careful('transparent'));
+    # It depends on when packets come: a stranger tries again, and so do we.
+    my @out;
+    for (1 .. 5) {
+        @out = careful('transparent');
+        last if @out == 2;
+    }
+    is_smuggled('part by part', @out);
 }
 is_text('at once', careless('onward'));
 is_text('part by part', careful('onward'));
